@@ -1,0 +1,1 @@
+"""Health, and what happens when it falls."""

@@ -1,0 +1,1 @@
+"""One outside format a file, read into a Snapshot; and the store (Parquet, DuckDB)."""

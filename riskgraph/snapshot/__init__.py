@@ -1,0 +1,1 @@
+"""The tables of one moment: schemas, Snapshot, backing, shocks."""

@@ -1,0 +1,171 @@
+"""Frames with every default filled in, and the list of what was defaulted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskgraph.snapshot.schema import KINDS, TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from riskgraph.snapshot.snapshot import Snapshot
+
+__all__ = ["assumptions_of", "filled_frame", "protocol_terms"]
+
+# Rules that lend collateral out, so that it is a claim on the protocol (METHODS 2); None: the parameter decides.
+LENDS_COLLATERAL = {"aave_v2": 1, "aave_v3": 1, "aave_v4": 1, "compound_v2": 1, "euler_v1": 1, "lending": 1}
+
+
+def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], list[str]]:
+    """Kind, rule and whether collateral is lent out of every protocol, and in words what of it was assumed."""
+    table = snap.table("protocols")
+    n = len(snap.labels("protocol"))
+    names = snap.labels("protocol").to_pylist()
+    kind, rule, lends = [""] * n, [""] * n, np.full(n, -1)
+    at = table.code("protocol")
+    for place, given_kind, given_rule in zip(at, table.text("kind"), table.text("rule"), strict=True):
+        kind[place], rule[place] = given_kind, given_rule
+    lends[at] = table.flag("lends_collateral")
+    traded = _traded(snap)
+    notes = []
+    assumed_kind = [names[p] for p in range(n) if not kind[p]]
+    kind = [given or ("perp" if traded[p] else "lending") for p, given in enumerate(kind)]
+    if assumed_kind:
+        notes.append(
+            f"protocols.kind: taken as perp where longs or shorts stand, else lending, for {_some(assumed_kind)}"
+        )
+    ruleless = [names[p] for p in range(n) if not rule[p]]
+    rule = [
+        given or {"perp": "perp", "options": "portfolio_margin"}.get(kind[p], "lending") for p, given in enumerate(rule)
+    ]
+    if ruleless:
+        notes.append(f"protocols.rule: taken by kind (lending, perp or portfolio_margin) for {_some(ruleless)}")
+    open_rule = [names[p] for p in range(n) if lends[p] < 0 and rule[p] == "lending"]
+    if open_rule:
+        notes.append(f"protocols.lends_collateral: taken as true (rule lending) for {_some(open_rule)}")
+    lent = [bool(lends[p]) if lends[p] >= 0 else bool(LENDS_COLLATERAL.get(rule[p], 0)) for p in range(n)]
+    return kind, rule, lent, notes
+
+
+def _traded(snap: Snapshot) -> np.ndarray:
+    book = snap.book
+    rows = book.rows("long", "short") & (book.protocol >= 0)
+    return np.bincount(book.protocol[rows], minlength=len(snap.labels("protocol"))) > 0
+
+
+def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
+    """Collect everything that was defaulted, derived or looked up, a sentence each."""
+    lines = list(snap.notes)
+    lines += snap.families.notes
+    lines += protocol_terms(snap)[3]
+    lines += _basket_note(snap)
+    lines += _depth_note(snap)
+    lines += _entry_note(snap)
+    return tuple(dict.fromkeys(lines))
+
+
+def _basket_note(snap: Snapshot) -> list[str]:
+    book, baskets = snap.book, snap.families.is_kind("basket")
+    in_basket = baskets[book.asset]
+    if not in_basket.any():
+        return []
+    held, owed = book.rows("collateral", "deposit", "wallet"), book.rows("debt")
+    shares = []
+    for what, side in (("collateral, deposits and wallets", held), ("debt", owed)):
+        total = book.usd[side].sum()
+        if total > 0.0:
+            shares.append(f"{book.usd[side & in_basket].sum() / total:.1%} of {what}")
+    names = ", ".join(snap.labels("asset").filter(_mask(baskets)).to_pylist()[:5])
+    return [
+        f"assets: {names} stands for tokens that are not known ({'; '.join(shares)}); "
+        "never netted, never shocked, no node"
+    ]
+
+
+def _depth_note(snap: Snapshot) -> list[str]:
+    book = snap.book
+    deep = np.zeros(len(snap.labels("asset")), dtype=bool)
+    deep[snap.table("liquidity").code("asset")] = True
+    market = snap.families.sold_as
+    deep[market[deep]] = True  # a token and what it is redeemed into share one market
+    deep = deep[market]
+    lacking = book.rows("collateral") & ~deep[book.asset] & ~snap.families.is_kind("basket")[book.asset]
+    if not lacking.any():
+        return []
+    codes = np.unique(book.asset[lacking])
+    names = [snap.labels("asset")[int(code)].as_py() for code in codes]
+    usd = book.usd[lacking].sum()
+    return [f"liquidity: infinite depth (no price impact) for {_some(names)}; ${usd:,.0f} of collateral stands in them"]
+
+
+def _entry_note(snap: Snapshot) -> list[str]:
+    book = snap.book
+    blind = book.rows("long", "short") & np.isnan(snap.table("positions").number("entry_price"))
+    return (
+        [f"positions.entry_price: unknown in {int(blind.sum()):,} rows; unrealised PnL taken as 0 there"]
+        if blind.any()
+        else []
+    )
+
+
+def filled_frame(snap: Snapshot, name: str) -> pd.DataFrame:
+    """Return one table with every column of its schema and every default that riskgraph works with."""
+    import pandas as pd
+
+    frame = snap.table(name).frame()
+    if name == "assets":
+        frame["kind"] = [KINDS[code] for code in snap.families.kind]
+        frame["family"] = [snap.families.names[code] for code in snap.families.family]
+    elif name == "protocols":
+        kind, rule, lends, _ = protocol_terms(snap)
+        index = snap.labels("protocol").to_pylist()
+        frame = frame.set_index("protocol").reindex(index) if len(frame) else pd.DataFrame(index=index)
+        frame = frame.rename_axis("protocol").assign(kind=kind, rule=rule, lends_collateral=lends).reset_index()
+    elif name == "markets":
+        frame = _filled_markets(snap, frame)
+    elif name == "backing" and snap.families.assumed:
+        more = pd.DataFrame(snap.families.assumed, columns=["token", "backed_by", "share"])
+        frame = pd.concat([frame.astype({c: object for c in frame if c != "share"}), more], ignore_index=True)
+    declared = [column.name for column in TABLES[name].columns]
+    empty: dict[str, Any] = {"number": np.nan, "flag": pd.NA}
+    for column in TABLES[name].columns:
+        if column.name not in frame and (name, column.name) != ("positions", "usd"):
+            frame[column.name] = empty.get(column.kind, "")
+    return frame[[column for column in declared if column in frame]]
+
+
+def _filled_markets(snap: Snapshot, frame: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    book = snap.book
+    n_assets = len(snap.labels("asset"))
+    placed = book.protocol >= 0
+    used = np.unique(book.protocol[placed].astype(np.int64) * n_assets + book.asset[placed])
+    given = snap.table("markets").code("protocol").astype(np.int64) * n_assets + snap.table("markets").code("asset")
+    keys = np.union1d(used, given)
+    pairs = pd.DataFrame(
+        {
+            "protocol": snap.labels("protocol").to_numpy(zero_copy_only=False)[keys // n_assets],
+            "asset": snap.labels("asset").to_numpy(zero_copy_only=False)[keys % n_assets],
+        }
+    )
+    prices = snap.table("assets").number("price")[keys % n_assets]
+    if len(frame):
+        frame = pairs.merge(frame.astype({"protocol": object, "asset": object}), how="left", on=["protocol", "asset"])
+    else:
+        frame = pairs
+    shown = frame["price"].to_numpy(dtype=float) if "price" in frame else np.full(len(frame), np.nan)
+    return frame.assign(price=np.where(np.isnan(shown), prices, shown))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _mask(values: np.ndarray) -> object:
+    import pyarrow as pa
+
+    return pa.array(values)

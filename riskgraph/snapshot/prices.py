@@ -1,0 +1,175 @@
+"""Prices that rows imply by usd ÷ amount, and amounts that usd implies by price. Nothing else makes a price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from riskgraph.arrays import Floats, Ints
+from riskgraph.errors import Faults
+from riskgraph.snapshot.columns import RawColumn, RawTable, first_rows
+from riskgraph.snapshot.tables import Table
+from riskgraph.snapshot.tokens import TOKENS
+
+__all__ = ["Derived", "fill_amounts", "market_price", "price_tables"]
+
+# Rows of one asset at one protocol must agree on usd ÷ amount to this share; exports that multiply agree to 1e-15.
+PRICE_TOLERANCE = 1e-9
+USD_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Which tables were made from the position rows, and in words how."""
+
+    tables: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def price_tables(positions: RawTable, markets: RawTable, faults: Faults) -> tuple[RawTable, RawTable, Derived]:
+    """Make the tables ``assets`` and ``markets`` (prices only) from ``usd ÷ amount`` of the position rows.
+
+    A basket (a remainder whose tokens are not known, METHODS 1) is valued in USD: price 1, amount = usd. An asset
+    without any row that holds both values has no price, which is a fault: nobody guesses prices.
+    """
+    names: list[str] = positions["asset"].labels.to_pylist()
+    asset = positions["asset"].codes
+    protocol = positions["protocol"].codes if "protocol" in positions else np.full(len(asset), -1)
+    length = len(asset)
+    amount, usd = _numbers(positions, "amount", length), _numbers(positions, "usd", length)
+    basket = np.array([name in TOKENS and TOKENS[name].kind == "basket" for name in names] or [False])
+    n_protocols = 1 + int(protocol.max(initial=-1))
+    group = (asset.astype(np.int64) + 1) * (n_protocols + 1) + protocol + 1
+    priced = (amount > 0.0) & (usd >= 0.0) & (asset >= 0)
+    found, price, value = _group_prices(group, amount, usd, priced, names, n_protocols, faults)
+    found_asset, found_protocol = found // (n_protocols + 1) - 1, found % (n_protocols + 1) - 1
+    best = _asset_prices(found_asset, found_protocol, price, value, len(names))
+    best[basket[: len(names)]] = 1.0
+    unknown = [name for at, name in enumerate(names) if np.isnan(best[at])]
+    if unknown:
+        listed = ", ".join(sorted(unknown)[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        faults.add(
+            "assets.price",
+            "expected a table assets with prices, or both amount and usd in some row of every asset",
+            f"no price for {listed}",
+        )
+    assets = {
+        "asset": RawColumn(codes=np.arange(len(names), dtype=np.int32), labels=positions["asset"].labels),
+        "price": RawColumn(numbers=np.where(np.isnan(best), 0.0, best)),
+    }
+    notes = [f"assets.price: {int((~np.isnan(best)).sum())} prices taken from usd ÷ amount of the position rows"]
+    if basket[: len(names)].any():
+        held = [name for at, name in enumerate(names) if basket[at]]
+        notes.append(f"assets.kind: {', '.join(held)} taken as a basket, valued in USD (price 1, amount = usd)")
+    own = np.flatnonzero((found_protocol >= 0) & (price != best[found_asset]))
+    if len(own) and not markets:
+        labels = positions["protocol"].labels
+        markets = {
+            "protocol": RawColumn(codes=found_protocol[own].astype(np.int32), labels=labels),
+            "asset": RawColumn(codes=found_asset[own].astype(np.int32), labels=positions["asset"].labels),
+            "price": RawColumn(numbers=price[own]),
+        }
+        shown = ", ".join(
+            f"{labels[int(found_protocol[at])]}: {names[found_asset[at]]} {price[at]:.6g} "
+            f"against {best[found_asset[at]]:.6g}"
+            for at in own[:5]
+        )
+        notes.append(f"markets.price: protocols show different prices for the same asset ({shown})")
+    return assets, markets, Derived(("assets", "markets"), tuple(notes))
+
+
+def _group_prices(
+    group: Ints, amount: Floats, usd: Floats, priced: Any, names: list[str], n_protocols: int, faults: Faults
+) -> tuple[Ints, Floats, Floats]:
+    """Median of usd ÷ amount and total usd of every (asset, protocol) that has a priced row."""
+    rows = np.flatnonzero(priced)
+    ratio = usd[rows] / amount[rows]
+    order = np.lexsort((ratio, group[rows]))
+    keys, start, count = np.unique(group[rows][order], return_index=True, return_counts=True)
+    ratio = ratio[order]
+    price = ratio[start + (count - 1) // 2]  # lower median: one of the rows' own prices, whatever the row order
+    low, high = ratio[start], ratio[start + count - 1]
+    spread = np.flatnonzero(high - low > PRICE_TOLERANCE * high)
+    if len(spread):
+        shown = ", ".join(
+            f"{names[keys[s] // (n_protocols + 1) - 1]} from {low[s]:.9g} to {high[s]:.9g}" for s in spread[:5]
+        )
+        faults.add("positions.usd", "expected one price usd ÷ amount for an asset at a protocol", shown)
+    value = np.add.reduceat(usd[rows][order], start) if len(rows) else np.zeros(0)
+    return keys, price, value
+
+
+def _asset_prices(asset: Ints, protocol: Ints, price: Floats, value: Floats, n_assets: int) -> Floats:
+    """Price of each asset: the wallets' if they show one, else that of the protocol where most USD of it stands."""
+    best = np.full(n_assets, np.nan)
+    order = np.lexsort((protocol, value, protocol == -1))  # wallets last, so that theirs is what remains
+    for at in order:
+        best[asset[at]] = price[at]
+    return best
+
+
+def market_price(positions: Table, assets: Table, markets: Table, n_protocols: int) -> Floats:
+    """Price of every position row: what its protocol's oracle shows, else the asset's own."""
+    n_assets = len(assets)
+    price = np.empty(n_assets)
+    price[assets.code("asset")] = assets.number("price")
+    grid = np.tile(price, (n_protocols + 1, 1))  # the last row, protocol code -1, is wallets
+    if "price" in markets.numbers:
+        shown = ~np.isnan(markets.number("price"))
+        grid[markets.code("protocol")[shown], markets.code("asset")[shown]] = markets.number("price")[shown]
+    protocol = positions.code("protocol")
+    result: Floats = grid[protocol, positions.code("asset")]
+    return result
+
+
+def fill_amounts(coded: dict[str, Table], faults: Faults, notes: list[str]) -> Table:
+    """Turn usd into amounts where no amount is known; where both are given, check that they agree."""
+    positions, assets, markets = coded["positions"], coded["assets"], coded["markets"]
+    if faults.lines:
+        return positions  # already refused: prices and places may not be there
+    n_protocols = len(positions.labels["protocol"]) if "protocol" in positions.labels else 0
+    price = market_price(positions, assets, markets, n_protocols)
+    amount, usd = positions.number("amount"), positions.number("usd")
+    _check_size(amount, usd, price, faults)
+    if faults.lines:
+        return positions
+    only_usd = np.isnan(amount) & ~np.isnan(usd)
+    worthless = only_usd & (price == 0.0) & (usd > 0.0)
+    if worthless.any():
+        faults.add(
+            "positions.usd", "expected an amount where the asset's price is 0", "usd only", first_rows(worthless)
+        )
+    both = ~np.isnan(amount) & ~np.isnan(usd)
+    off = both & (np.abs(amount * price - usd) > USD_TOLERANCE * np.maximum(usd, amount * price))
+    if off.any():
+        at = int(np.argmax(off))
+        came = f"{usd[at]:.9g} for {amount[at]:.9g} units at {price[at]:.9g}"
+        faults.add("positions.usd", "expected amount × price", came, first_rows(off))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        filled = np.where(only_usd, np.where(price > 0.0, usd / price, 0.0), amount)
+    gap = np.isnan(filled)
+    if gap.any():
+        faults.add("positions.amount", "expected an amount (units of the asset) or usd", "nothing", first_rows(gap))
+    if only_usd.any():
+        notes.append(f"positions.amount: taken as usd ÷ price in {int(only_usd.sum()):,} rows")
+    numbers = {name: values for name, values in positions.numbers.items() if name != "usd"} | {"amount": filled}
+    return replace(positions, numbers=numbers)
+
+
+def _check_size(amount: Floats, usd: Floats, price: Floats, faults: Faults) -> None:
+    """Refuse values whose product, quotient or sum no float can hold."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        value = np.fmax(np.nan_to_num(amount * price, nan=0.0, posinf=np.inf), np.nan_to_num(usd, nan=0.0))
+        units = np.where(np.isnan(amount) & (price > 0.0), usd / price, 0.0)
+        total = value.sum()
+    off = np.isinf(value) | np.isinf(units)
+    if off.any() or np.isinf(total):
+        off = off if off.any() else value == value.max()
+        faults.add("positions.amount", "expected amount × price, summed, below 1e308 USD", "more", first_rows(off))
+
+
+def _numbers(table: RawTable, name: str, length: int) -> Floats:
+    column = table.get(name)
+    return np.full(length, np.nan) if column is None or column.numbers is None else column.numbers

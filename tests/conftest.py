@@ -1,0 +1,44 @@
+"""Where the shared references and data stand, and the rule that a reference test is never skipped where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+REFERENCE = Path(os.environ.get("RISKGRAPH_REFERENCE", SHARED / "reference"))
+DATA = SHARED / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "reference: compares with figures that the project did not make")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not DATA.is_dir():
+        pytest.skip(f"real data are not on this machine (looked in {DATA})")
+    return DATA
+
+
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and "reference" in report.keywords and not hasattr(report, "wasxfail"):
+        _skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped and SHARED.is_dir() and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _skipped and SHARED.is_dir():
+        terminalreporter.write_line(
+            f"reference tests skipped although {SHARED} is here: {', '.join(_skipped)}", red=True
+        )
