@@ -1,0 +1,1 @@
+"""How distress spreads over an exposure graph."""

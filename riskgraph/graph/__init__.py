@@ -1,0 +1,1 @@
+"""The exposure graph: accounts, protocols and assets as one weighted network."""

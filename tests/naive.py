@@ -1,0 +1,537 @@
+"""Every method again, straight from its paper: loops, plain Python, no code shared with the package."""
+
+import math
+
+# -- contagion: METHODS 1 and 3.1 to 3.4, 3.9 -----------------------------------------------------------------------
+# Networks are lists of lists: L[i][j] is the share of i's capital that goes when j is wiped out.
+
+DEFAULT_SHARE = 1.0 - 1e-9
+
+
+def passes_on(model, kind, h, onset=0.0, alpha=0.0):
+    """What a node of a kind passes on at distress h."""
+    if model == "liquidation":
+        if kind != "account":
+            return h
+        return min(1.0, max(0.0, (h - onset) / (1.0 - onset)))
+    if kind == "asset" or model == "linear":
+        return h
+    if model == "nonlinear":
+        return h * math.exp(alpha * (h - 1.0))
+    return 1.0 if h >= DEFAULT_SHARE else 0.0
+
+
+def debtrank(L, start, model="linear", kinds=None, onset=None, alpha=0.0, damping=1.0, rounds=200_000, tol=1e-15):
+    """h(t+1) = min(1, h(t) + Λ(p(t) − p(t−1))), the increments as the papers write them; returns the end state."""
+    n = len(L)
+    kinds, onset = kinds or ["node"] * n, onset or [0.0] * n
+    h, before = list(start), [0.0] * n
+    for _ in range(rounds):
+        now = [passes_on(model, kinds[j], h[j], onset[j], alpha) for j in range(n)]
+        new = [
+            min(1.0, h[i] + damping * sum(L[i][j] * (now[j] - before[j]) for j in range(n) if L[i][j]))
+            for i in range(n)
+        ]
+        moved = max([abs(now[j] - before[j]) for j in range(n)], default=0.0)
+        h, before = new, now
+        if moved <= tol:
+            return h
+    raise AssertionError("the naive iteration did not end")
+
+
+def debtrank_rounds(L, start, count, model="linear", damping=1.0):
+    """The same, cut after a number of rounds, on a network of kindless nodes."""
+    n = len(L)
+    h, before = list(start), [0.0] * n
+    for _ in range(count):
+        now = [passes_on(model, "node", h[j]) for j in range(n)]
+        h = [min(1.0, h[i] + damping * sum(L[i][j] * (now[j] - before[j]) for j in range(n))) for i in range(n)]
+        before = now
+    return h
+
+
+def waves(L, start, kinds, onset, count, model="liquidation", damping=1.0):
+    """Waves: accounts to core, the core to the end of its own chain, then accounts; each sender sends increments."""
+    n = len(L)
+    h, sent = list(start), [0.0] * n
+    core = [i for i in range(n) if kinds[i] in ("asset", "protocol")]
+    accounts = [i for i in range(n) if kinds[i] == "account"]
+
+    def send(senders, receivers):
+        gain = [0.0] * n
+        moved = 0.0
+        for j in senders:
+            now = passes_on(model, kinds[j], h[j], onset[j])
+            for i in receivers:
+                gain[i] += damping * L[i][j] * (now - sent[j])
+            moved = max(moved, abs(now - sent[j]))
+        for i in receivers:
+            h[i] = min(1.0, h[i] + gain[i])
+        return moved
+
+    for _ in range(count):
+        send(accounts, core)
+        for j in accounts:
+            sent[j] = passes_on(model, kinds[j], h[j], onset[j])
+        begun = list(sent)  # what of the core its holders have heard before this wave
+        while True:
+            now = {j: passes_on(model, kinds[j], h[j], onset[j]) for j in core}
+            moved = send(core, core)
+            for j in core:
+                sent[j] = now[j]
+            if moved <= 1e-16:
+                break
+        gain = {i: sum(damping * L[i][j] * (sent[j] - begun[j]) for j in core) for i in accounts}
+        for i in accounts:
+            h[i] = min(1.0, h[i] + gain[i])
+    return h
+
+
+def original_debtrank(L, start, damping=1.0):
+    """Every node passes its distress on once: U(ndistressed) → D(istressed) → I(nactive)."""
+    n = len(L)
+    h = list(start)
+    state = ["D" if x > 0.0 else "U" for x in start]
+    while "D" in state:
+        new = [
+            min(1.0, h[i] + damping * sum(min(1.0, L[i][j]) * h[j] for j in range(n) if state[j] == "D"))
+            for i in range(n)
+        ]
+        state = ["I" if state[i] != "U" else "D" if new[i] > 0.0 else "U" for i in range(n)]
+        h = new
+    return h
+
+
+# -- eigen: METHODS 4 ------------------------------------------------------------------------------------------------
+
+
+def reachable(links, source):
+    """Nodes that can be reached along links[i] = list of j, the source itself included."""
+    seen, todo = {source}, [source]
+    while todo:
+        for j in links[todo.pop()]:
+            if j not in seen:
+                seen.add(j)
+                todo.append(j)
+    return seen
+
+
+def strong_components(L):
+    """Sets of nodes that reach one another, one by one; a single node counts if it has a loop."""
+    n = len(L)
+    links = [[j for j in range(n) if L[i][j] > 0.0] for i in range(n)]
+    reach = [reachable(links, i) for i in range(n)]
+    found = []
+    for i in range(n):
+        mine = sorted(j for j in reach[i] if i in reach[j])
+        if mine[0] == i and (len(mine) > 1 or L[i][i] > 0.0):
+            found.append(mine)
+    return found
+
+
+def perron(L, nodes):
+    """Root and right vector of an irreducible block: power iteration on (A + I)/2 with bounds, in plain loops."""
+    x = dict.fromkeys(nodes, 1.0 / len(nodes))
+    shift = max(sum(L[i][j] for j in nodes) for i in nodes)
+    for _ in range(200_000):
+        y = {i: sum(L[i][j] * x[j] for j in nodes) + shift * x[i] for i in nodes}
+        ratios = [y[i] / x[i] for i in nodes]
+        total = sum(y.values())
+        x = {i: y[i] / total for i in nodes}
+        if max(ratios) - min(ratios) <= 1e-13 * max(ratios):
+            break
+    return sum(ratios) / len(ratios) - shift, x
+
+
+def spectral_radius(L):
+    return max((perron(L, nodes)[0] for nodes in strong_components(L)), default=0.0)
+
+
+def solve(A, b):
+    """Gaussian elimination with row pivoting, plain Python."""
+    n = len(A)
+    M = [[*map(float, A[i]), float(b[i])] for i in range(n)]
+    for k in range(n):
+        top = max(range(k, n), key=lambda i: abs(M[i][k]))
+        M[k], M[top] = M[top], M[k]
+        for i in range(k + 1, n):
+            f = M[i][k] / M[k][k]
+            for j in range(k, n + 1):
+                M[i][j] -= f * M[k][j]
+    x = [0.0] * n
+    for k in reversed(range(n)):
+        x[k] = (M[k][n] - sum(M[k][j] * x[j] for j in range(k + 1, n))) / M[k][k]
+    return x
+
+
+def katz(L, alpha):
+    n = len(L)
+    return solve([[(1.0 if i == j else 0.0) - alpha * L[j][i] for j in range(n)] for i in range(n)], [1.0] * n)
+
+
+def pagerank(L, d=0.85):
+    n = len(L)
+    total = [sum(row) for row in L]
+    step = [[L[i][j] / total[i] if total[i] else 1.0 / n for j in range(n)] for i in range(n)]
+    return solve([[(i == j) - d * step[j][i] for j in range(n)] for i in range(n)], [(1 - d) / n] * n)
+
+
+def sinkrank(A):
+    """Hitting times of every s by its own system of equations; A[i][j] creditor rows, debtor columns."""
+    n = len(A)
+    owed = [sum(A[i][j] for i in range(n)) for j in range(n)]
+    links = [[i for i in range(n) if A[i][j] > 0.0] for j in range(n)]
+    result = []
+    for s in range(n):
+        if any(s not in reachable(links, j) for j in range(n)):
+            result.append(0.0)
+            continue
+        others = [j for j in range(n) if j != s]
+        # s keeps the walk, so that nobody is lost beyond it
+        times = solve([[(i == j) - A[i][j] / owed[j] for i in others] for j in others], [1.0] * len(others))
+        result.append((n - 1) / sum(times))
+    return result
+
+
+def walk_counts(B):
+    """e^B by its series, plain loops."""
+    n = len(B)
+    term = [[float(i == j) for j in range(n)] for i in range(n)]
+    total = [row[:] for row in term]
+    for length in range(1, 80):
+        term = [[sum(term[i][k] * B[k][j] for k in range(n)) / length for j in range(n)] for i in range(n)]
+        total = [[total[i][j] + term[i][j] for j in range(n)] for i in range(n)]
+    return total
+
+
+def contagious(L):
+    n = len(L)
+    return [[1.0 if i != j and L[j][i] >= 1.0 - 1e-12 else 0.0 for j in range(n)] for i in range(n)]
+
+
+def susceptibility(L):
+    B = contagious(L)
+    C, n = walk_counts(B), len(L)
+    direct = [sum(B[i][j] for i in range(n)) for j in range(n)]
+    return [sum(C[i][j] for i in range(n) if i != j) / direct[j] if direct[j] else 0.0 for j in range(n)]
+
+
+def diffusion(L):
+    B = contagious(L)
+    C, n = walk_counts(B), len(L)
+    result = []
+    for q in range(n):
+        without = walk_counts([[0.0] * n if i == q else B[i] for i in range(n)])
+        gone = sum(C[i][j] - without[i][j] for i in range(n) for j in range(n) if i != j)
+        result.append(gone / sum(B[q]) if sum(B[q]) else 0.0)
+    return result
+
+
+# -- health and the exposure graph: METHODS 2, 3.9 and 5 ------------------------------------------------------------
+# Works on the frames of a snapshot, row by row, with dictionaries. FAMILY, BASE and BEHIND describe the universe of
+# tests/books.py by hand: family of each asset, numeraire of each family, (backer, share, issuer) of each token.
+
+FAMILY = {"ETH": "ETH", "stETH": "ETH", "wstETH": "ETH", "aETH": "ETH", "USD": "USD", "dUSD": "dUSD"}
+BASE = {"ETH": "ETH", "USD": "USD", "dUSD": "dUSD"}
+BEHIND = {
+    "stETH": [("ETH", 1.0)],
+    "wstETH": [("stETH", 1.0)],
+    "aETH": [("ETH", 1.0)],
+    "dUSD": [("USD", 0.25), ("vault", 0.5)],
+}
+ISSUER = {"aETH": "lend"}
+SOLD_AS = {"wstETH": "stETH", "aETH": "ETH"}  # stETH does not turn into ETH at will
+LENDS = {"lend": True, "vault": False, "closed": False}
+
+
+def _blank(value):
+    return value is None or value != value
+
+
+def health(rows, terms):
+    """Health of each (account, protocol, bucket) from its rows: Σ value · LT ÷ Σ debt."""
+    weighted, debt = {}, {}
+    for row in rows:
+        if row["protocol"] == "":
+            continue
+        key = (row["account"], row["protocol"], row["bucket"])
+        weighted.setdefault(key, 0.0)
+        debt.setdefault(key, 0.0)
+        if row["side"] == "collateral":
+            weighted[key] += row["usd"] * terms[row["protocol"], row["asset"]]["liquidation_threshold"]
+        if row["side"] == "debt":
+            debt[key] += row["usd"]
+    return {key: (weighted[key] / debt[key] if debt[key] > 0 else math.inf) for key in debt}
+
+
+def exposure_edges(rows, terms, protocols, claims, depth, netting="family"):
+    """Λ of a book as {(row label, column label): value}, with equity, capital and h* beside."""
+    accounts = sorted({row["account"] for row in rows})
+    places = sorted({row["protocol"] for row in rows if row["protocol"]} | set(protocols))
+    equity = dict.fromkeys(accounts, 0.0)
+    long, short, claim = {}, {}, {}
+    for row in rows:
+        a, p, t, usd = row["account"], row["protocol"], row["asset"], row["usd"]
+        if row["side"] == "debt":
+            equity[a] -= usd
+            short[a, t] = short.get((a, t), 0.0) + usd
+        else:
+            equity[a] += usd
+            long[a, t] = long.get((a, t), 0.0) + usd
+            if row["side"] == "deposit" or (row["side"] == "collateral" and LENDS[p]):
+                claim[a, p] = claim.get((a, p), 0.0) + usd
+    for a in accounts:  # a receipt and the deposit that it stands for count once
+        for receipt, issuer in ISSUER.items():
+            under = BEHIND[receipt][0][0]
+            own = sum(
+                row["usd"]
+                for row in rows
+                if (row["account"], row["protocol"], row["asset"]) == (a, issuer, under)
+                and row["side"] in ("collateral", "deposit")
+            )
+            held = long.get((a, receipt), 0.0)
+            twice = min(own, held)
+            if twice > 0.0:
+                equity[a] -= twice
+                claim[a, issuer] = max(claim.get((a, issuer), 0.0) - twice, 0.0)
+                long[a, under] = max(long[a, under] - twice, 0.0)
+    edges = {}
+
+    def add(i, j, value):
+        if value > 0.0:
+            edges[i, j] = edges.get((i, j), 0.0) + value
+
+    for a in accounts:
+        if equity[a] <= 0.0:
+            continue
+        for t in FAMILY:
+            held, owed = long.get((a, t), 0.0), short.get((a, t), 0.0)
+            if netting == "none":
+                net = held
+            elif netting == "asset" or BASE[FAMILY[t]] != t:
+                net = max(held - owed, 0.0)
+            else:
+                members = [m for m in FAMILY if FAMILY[m] == FAMILY[t]]
+                net = max(sum(long.get((a, m), 0.0) - short.get((a, m), 0.0) for m in members), 0.0)
+            add(f"account:{a}", f"asset:{t}", net / equity[a])
+        for p in places:
+            add(f"account:{a}", f"protocol:{p}", claim.get((a, p), 0.0) / equity[a])
+
+    debt_at = {p: sum(r["usd"] for r in rows if r["protocol"] == p and r["side"] == "debt") for p in places}
+    claims_on = {p: sum(v for (_, q), v in claim.items() if q == p) for p in places}
+    for _, debtor, usd in claims:
+        claims_on[debtor] += usd
+    capital = {}
+    for p in places:
+        known = protocols.get(p, {})
+        reserve = 0.01 * debt_at[p] if _blank(known.get("reserve_usd")) else known["reserve_usd"]
+        if _blank(known.get("supply_usd")):
+            supply = max(debt_at[p], claims_on[p])
+        else:
+            supply = max(known["supply_usd"], claims_on[p])
+        capital[p] = reserve + supply
+    for creditor, debtor, usd in claims:
+        if capital[creditor] > 0.0:
+            add(f"protocol:{creditor}", f"protocol:{debtor}", usd / capital[creditor])
+
+    for key in sorted({(r["account"], r["protocol"], r["bucket"]) for r in rows if r["protocol"]}):
+        mine = [r for r in rows if (r["account"], r["protocol"], r["bucket"]) == key]
+        value = sum(r["usd"] for r in mine if r["side"] == "collateral")
+        debt = sum(r["usd"] for r in mine if r["side"] == "debt")
+        if debt <= 0.0:
+            continue
+        known_value = sum(r["usd"] for r in mine if r["side"] == "collateral" and r["asset"] in FAMILY)
+        bonus = 0.0
+        for r in mine:
+            if r["side"] == "collateral" and r["asset"] in FAMILY and known_value > 0.0:
+                b = terms[r["protocol"], r["asset"]]["liquidation_bonus"]
+                bonus += r["usd"] * (0.0 if _blank(b) else b) / known_value
+        sold = {}
+        for r in mine:
+            if r["side"] == "collateral" and r["asset"] in FAMILY and value > 0.0:
+                market = SOLD_AS.get(r["asset"], r["asset"])
+                sold[market] = sold.get(market, 0.0) + r["usd"] * min(1.0, debt * (1.0 + bonus) / value)
+        fraction = min(1.0, value / (debt * (1.0 + bonus)))
+        paid = {}
+        for r in mine:
+            if r["side"] == "debt" and r["asset"] in FAMILY:
+                paid[r["asset"]] = paid.get(r["asset"], 0.0) + r["usd"] * fraction
+        worst = 0.0
+        for t in FAMILY:
+            if netting == "none":
+                out = sold.get(t, 0.0)
+            elif netting == "asset":
+                out = max(sold.get(t, 0.0) - paid.get(t, 0.0), 0.0)
+            elif BASE[FAMILY[t]] != t:
+                out = sold.get(t, 0.0)
+            else:
+                members = [m for m in FAMILY if FAMILY[m] == FAMILY[t]]
+                out = max(sum(sold.get(m, 0.0) - paid.get(m, 0.0) for m in members), 0.0)
+            deep = depth.get(t)
+            if deep is None:
+                redeemed = [depth[m] for m in FAMILY if SOLD_AS.get(m) == t and m in depth]
+                deep = min(redeemed) if redeemed else None
+            if deep is not None:
+                add(f"asset:{t}", f"account:{key[0]}", out / deep)
+                worst = max(worst, out / deep)
+        slippage = min(1.0, 0.5 * worst)
+        if capital[key[1]] > 0.0:
+            loss = max(debt - (1.0 - slippage) * min(value, debt), 0.0)
+            add(f"protocol:{key[1]}", f"account:{key[0]}", loss / capital[key[1]])
+
+    for token, behind in BEHIND.items():
+        for backer, share in behind:
+            if backer not in FAMILY:
+                add(f"asset:{token}", f"protocol:{backer}", share)
+            elif not (netting == "family" and FAMILY[token] == FAMILY[backer] and BASE[FAMILY[token]] == backer):
+                add(f"asset:{token}", f"asset:{backer}", share)
+        if token in ISSUER:
+            add(f"asset:{token}", f"protocol:{ISSUER[token]}", sum(share for _, share in behind))
+
+    onset = {}
+    for a in accounts:
+        mine = [r for r in rows if r["account"] == a and r["protocol"]]
+        pledged = [r for r in mine if r["side"] == "collateral"]
+        weighted = sum(r["usd"] * terms[r["protocol"], r["asset"]]["liquidation_threshold"] for r in pledged)
+        value = sum(r["usd"] for r in pledged)
+        debt = sum(r["usd"] for r in mine if r["side"] == "debt")
+        if weighted <= 0.0 or equity[a] <= 0.0:
+            onset[a] = 0.0
+        else:
+            fall = min(1.0, max(0.0, 1.0 - debt / weighted))
+            onset[a] = min(1.0 - 1e-6, max(0.0, fall * value / equity[a]))
+    return edges, equity, capital, onset
+
+
+# -- reuse: METHODS 6 -------------------------------------------------------------------------------------------------
+# rows: (account, protocol, asset, side, usd); backing: {token: [(behind, share)]}; no label is both
+# an asset's and a protocol's.
+
+
+def backing_paths(backing, token, share=1.0, ends=()):
+    """Every walk from a token to something that nothing stands behind: [(nodes, share)], one by one."""
+    if token not in backing:
+        return [((token,), share)] if token not in ends else []
+    found = []
+    for behind, part in backing[token]:
+        if share * part > 1e-18:
+            found += [((token, *nodes), value) for nodes, value in backing_paths(backing, behind, share * part, ends)]
+    return found
+
+
+def passes(backing, token, asset, share=1.0):
+    """Share of a dollar of the token that comes by an asset at least once."""
+    if token == asset:
+        return share
+    return sum(
+        passes(backing, behind, asset, share * part) for behind, part in backing.get(token, []) if share * part > 1e-18
+    )
+
+
+def reuse_equity(rows, kinds, backing, issuers):
+    """Collateral + deposits + wallet − debt, a receipt and the own deposit that it stands for once."""
+    equity, claims, own = {}, {}, {}
+    for account, protocol, asset, side, usd in rows:
+        equity[account] = equity.get(account, 0.0) + (-usd if side == "debt" else usd)
+        if side != "debt" and kinds[asset] == "receipt" and issuers.get(asset):
+            for behind, share in backing.get(asset, []):
+                key = (account, issuers[asset], behind)
+                claims[key] = claims.get(key, 0.0) + usd * share
+        if side in ("collateral", "deposit"):
+            own[account, protocol, asset] = own.get((account, protocol, asset), 0.0) + usd
+    for key, usd in claims.items():
+        equity[key[0]] -= min(usd, own.get(key, 0.0))
+    return equity
+
+
+def matched_share(rows, kinds, backing, issuers, protocols, token, behind):
+    """min(1, X ÷ R) for one token and what stands behind it; tokens on the same deposits share them."""
+
+    def on(asset):
+        return (behind, None if behind in protocols else issuers.get(asset))
+
+    claims = deposits = 0.0
+    for _, protocol, asset, side, usd in rows:
+        parts = dict(backing.get(asset, []))
+        if side in ("collateral", "deposit", "wallet") and kinds[asset] in ("receipt", "lp", "debt_backed"):
+            claims += usd * parts[behind] if behind in parts and on(asset) == on(token) else 0.0
+        if side in ("collateral", "deposit") and kinds[asset] != "basket":
+            if behind in protocols:
+                deposits += usd if protocol == behind and behind not in parts else 0.0
+            elif asset == behind and issuers.get(token) in (None, protocol):
+                deposits += usd
+    return min(1.0, deposits / claims) if claims else 0.0
+
+
+def reuse(rows, kinds, families, backing, issuers, protocols):
+    """G, H, B, U by base, and reused USD by account, protocol and asset, walking every path of every row."""
+    equity = reuse_equity(rows, kinds, backing, issuers)
+    rows = [row for row in rows if equity[row[0]] > 0.0]
+    baskets = [asset for asset, kind in kinds.items() if kind == "basket"]
+    family = {end: families.get(end, end) for end in [*kinds, *protocols]}
+    G, H, B_family, c, h, d = {}, {}, {}, {}, {}, {}
+    walks = []
+
+    def add(where, key, usd):
+        where[key] = where.get(key, 0.0) + usd
+
+    for account, protocol, asset, side, usd in rows:
+        for nodes, share in backing_paths(backing, asset, ends=baskets):
+            f = family[nodes[-1]]
+            if side == "debt":
+                add(d, (account, f), usd * share)
+            elif side in ("collateral", "deposit"):
+                again = 0.0
+                if kinds[asset] in ("receipt", "lp", "debt_backed") and len(nodes) > 1:
+                    again = matched_share(rows, kinds, backing, issuers, protocols, asset, nodes[1])
+                add(G, nodes[-1], usd * share)
+                add(H, nodes[-1], usd * share * again)
+                add(c, (account, f), usd * share)
+                add(h, (account, f), usd * share * again)
+                walks.append((account, protocol, side, nodes, usd * share, again))
+    B_account = {key: min(c[key] - h[key], d.get(key, 0.0)) for key in c}
+    for (_, f), usd in B_account.items():
+        add(B_family, f, usd)
+    measures = {}
+    for base in G:
+        rest = sum(G[b] - H[b] for b in G if family[b] == family[base])
+        B = B_family[family[base]] * (G[base] - H[base]) / rest if rest else 0.0
+        measures[base] = (G[base], H[base], B, G[base] - H[base] - B)
+    reused = {"account": {}, "protocol": {}, "asset": {}, "end": {}}
+    whole, again_by_row = {}, {}
+    for account, protocol, side, nodes, usd, again in walks:
+        key, cell = (account, protocol, nodes[0], side), (account, family[nodes[-1]])
+        free = c[cell] - h[cell]
+        loop = usd * (1.0 - again) * B_account[cell] / free if free else 0.0
+        add(again_by_row, key, usd * again + loop)
+        add(whole, key, usd)
+        add(reused["account"], account, usd * again + loop)
+        add(reused["protocol"], protocol, usd * again + loop)
+    for account, protocol, side, nodes, usd, _ in walks:
+        key = (account, protocol, nodes[0], side)
+        part = again_by_row[key] * usd / whole[key] if whole[key] else 0.0
+        add(reused["end"], nodes[-1], part)
+        for node in set(nodes) - set(protocols):
+            add(reused["asset"], node, part)
+    return measures, reused
+
+
+def common_collateral(rows, backing, protocols):
+    """{(asset, p, q): (smaller of what rests on it at each, wallets at both, Σ of their smaller)}, plain loops."""
+    posted = [row for row in rows if row[3] in ("collateral", "deposit")]
+    assets = sorted({row[2] for row in posted} | {b for t in backing for b, _ in backing[t]} - set(protocols))
+    found = {}
+    for asset in assets:
+        for at, p in enumerate(sorted(protocols)):
+            for q in sorted(protocols)[at + 1 :]:
+                rests = {}
+                for account, protocol, token, _, usd in posted:
+                    if protocol in (p, q):
+                        key = (account, protocol)
+                        rests[key] = rests.get(key, 0.0) + usd * passes(backing, token, asset)
+                total = [sum(usd for (_, r), usd in rests.items() if r == s) for s in (p, q)]
+                both = [i for i in {k[0] for k in rests} if min(rests.get((i, p), 0.0), rests.get((i, q), 0.0)) > 0.0]
+                if min(total) > 0.0:
+                    usd = sum(min(rests[i, p], rests[i, q]) for i in sorted(both))
+                    found[asset, p, q] = (min(total), len(both), usd)
+    return found
