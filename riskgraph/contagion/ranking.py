@@ -93,13 +93,14 @@ class Ranking:
         place = np.array([ORDER.index(int(kind)) for kind in graph.kind[at]], dtype=np.int64)
         by_label = np.argsort(graph.labels[at], kind="stable")
         # below 1e-10 a difference is what the stopping rule leaves: sources that both saturate the network are equal
-        order = by_label[np.lexsort((-effects.contagion[by_label].round(10), place[by_label]))]
+        keys = (-graph.debt_usd[at], -effects.contagion.round(10), place)
+        order = by_label[np.lexsort(tuple(key[by_label] for key in keys))]
         frame = frame.iloc[order]
         frame["rank"] = frame.groupby("kind", sort=False).cumcount() + 1
         return frame
 
     def to_frame(self) -> pd.DataFrame:
-        """Frame by label: assets, protocols, accounts, nodes, each by rank; contagion equal to 1e-10 by label.
+        """Frame by label: assets, protocols, accounts, nodes, each by rank; contagion equal to 1e-10 by debt, label.
 
         Columns: kind, rank (within the kind), shock, contagion (R beyond shock and baseline), loss_usd,
         first_round_usd (loss of the first wave), defaults (other nodes that end at h = 1 and do not in the
