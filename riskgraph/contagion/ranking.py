@@ -280,4 +280,5 @@ def _road(parts: System, model: str, effects: Effects, rules: Rules) -> str:
         f"{rules.horizon} at most" if rules.horizon is not None else f"until no h moves by more than {rules.tol:.0e}"
     )
     longest = int(effects.rounds.max(initial=0))
-    return f"{step}, {effects.width} sources at a time, {until}; the longest took {longest:,}"
+    how = f"{effects.width} sources at a time" if effects.width else "compiled, visiting the accounts within reach"
+    return f"{step}, {how}, {until}; the longest took {longest:,}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -15,9 +16,13 @@ from riskgraph.contagion.spreading import Rules, System, spread
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ASSET, PROTOCOL, ExposureGraph
 
+if TYPE_CHECKING:
+    from riskgraph.contagion.compiled import Runs
+
 __all__ = ["Effects", "chosen_sources", "effects_of", "left_out_bound"]
 
 BLOCK_CELLS = 2_000_000  # nodes × columns held at once, 16 MB an array
+COMPILED_CELLS = 30_000_000  # nodes × sources from which compiled code makes up for the seconds of its compilation
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,7 @@ class Effects:
         Waves until nothing moved, or the horizon.
     converged, starts_defaulted : ndarray of bool
     width : int
-        Columns in a block.
+        Columns in a block; 0 where compiled code took one source after another.
     """
 
     shock: Floats
@@ -87,10 +92,18 @@ def effects_of(
     started = starts_defaulted(graph)
     rest = _Rest.of(graph, parts, started, rules)
     width = int(np.clip(BLOCK_CELLS // max(n, 1), 8, 256))
+    runs = np.flatnonzero(~started[sources])
+    compiled = len(runs) * n >= COMPILED_CELLS and can_be_compiled(parts, rules)
     usd = {name: np.zeros(k) for name in ("contagion", "loss_usd", "first_round_usd")}
     defaults, rounds, converged = np.zeros(k, dtype=np.int64), np.zeros(k, dtype=np.int64), np.ones(k, dtype=bool)
     # a source that starts defaulted is the baseline already: nothing is added by its wipe-out
-    runs = np.flatnonzero(~started[sources])
+    if compiled:
+        found = _compiled(graph, parts, started, sources[runs], shock[runs], rest, rules)
+        usd["contagion"][runs] = found.end[:, 0] - rest.contagion
+        usd["loss_usd"][runs] = found.end[:, 1] - rest.loss_usd
+        usd["first_round_usd"][runs] = found.first[:, 1] - rest.first_usd
+        defaults[runs], rounds[runs], converged[runs] = found.defaults, found.rounds, found.converged
+        runs = runs[:0]
     for low in range(0, len(runs), width):
         at = runs[low : low + width]
         start = np.repeat(rest.start[:, None], len(at), axis=1)
@@ -104,10 +117,30 @@ def effects_of(
         fell[sources[at], np.arange(len(at))] = False
         defaults[at], rounds[at], converged[at] = fell.sum(axis=0), run.rounds, run.converged
     done = started[sources]
+    if compiled:
+        width = 0
     effects = Effects(
         shock, **usd, defaults=defaults, rounds=rounds, converged=converged, starts_defaulted=done, width=width
     )
     return effects, rest.contagion
+
+
+def can_be_compiled(parts: System, rules: Rules) -> bool:
+    """Whether the compiled road knows this system: a book, and a model that is linear between onset and wipe-out."""
+    book = parts.core_size > 0 and parts.rest_rest.nnz == 0
+    return book and rules.cap and parts.pass_rest.model in ("linear", "liquidation")
+
+
+def _compiled(
+    graph: ExposureGraph, parts: System, started: Bools, sources: Ints, shock: Floats, rest: _Rest, rules: Rules
+) -> Runs:
+    from riskgraph.contagion import compiled  # numba: loaded only where it is used
+
+    bent = parts.pass_rest.model == "liquidation"
+    onset = parts.pass_rest.onset if bent else np.zeros_like(parts.pass_rest.onset)
+    book = compiled.book_of(parts, rules.damping, onset, started[parts.rest])
+    weights = np.stack([graph.weight, graph.loss_weight_usd], axis=1)
+    return compiled.run_sources(parts, book, rest.start, sources, shock, weights, rest.fell, rules)
 
 
 @dataclass(frozen=True)

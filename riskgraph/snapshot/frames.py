@@ -64,6 +64,7 @@ def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
     lines += _basket_note(snap)
     lines += _depth_note(snap)
     lines += _entry_note(snap)
+    lines += _emode_note(snap)
     return tuple(dict.fromkeys(lines))
 
 
@@ -109,6 +110,18 @@ def _entry_note(snap: Snapshot) -> list[str]:
         if blind.any()
         else []
     )
+
+
+def _emode_note(snap: Snapshot) -> list[str]:
+    if len(snap.table("emodes")):
+        return []
+    accounts = snap.table("accounts")
+    if "emode" not in accounts.codes:
+        return []
+    real = np.array([name != "0" for name in accounts.labels["emode"].to_pylist()] + [False])  # code -1: none
+    named = int(real[accounts.code("emode")].sum())
+    words = "there is no table emodes, so the markets' thresholds and bonuses are used"
+    return [f"accounts.emode: {named:,} accounts are in a category, but {words}"] if named else []
 
 
 def filled_frame(snap: Snapshot, name: str) -> pd.DataFrame:

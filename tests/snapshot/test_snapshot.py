@@ -226,3 +226,20 @@ def test_compact():
         assets=pd.DataFrame({"asset": [f"a{at}" for at in range(4)], "price": 1.0}),
     )
     assert snap.nbytes < n * 26 + (n // 4) * (42 + 8) + 2_000
+
+
+def test_e_modes_replace_terms_and_are_never_silently_left_aside():
+    tables = plain()
+    tables["positions"].loc[2, "account"] = "b"
+    tables["markets"] = pd.DataFrame({"protocol": ["lend"], "asset": ["ETH"], "liquidation_threshold": [0.8]})
+    tables["accounts"] = pd.DataFrame({"account": ["b"], "protocol": ["lend"], "emode": ["1"]})
+    tables["emodes"] = pd.DataFrame(
+        {"protocol": ["lend"], "category": ["1"], "asset": ["ETH"], "liquidation_threshold": [0.95]}
+    )
+    snap = Snapshot(**tables)
+    collateral = snap.book.rows("collateral")
+    assert snap.book.threshold[collateral].tolist() == [0.95]
+    assert snap.replace(emodes=None).book.threshold[collateral].tolist() == [0.8]
+    assert any("accounts.emode: 1 accounts are in a category" in line for line in snap.replace(emodes=None).assumptions)
+    with pytest.raises(InputError, match=r"accounts.emode: expected a category of that protocol .* got 7"):
+        snap.replace(accounts=tables["accounts"].assign(emode="7"))
