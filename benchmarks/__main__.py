@@ -1,0 +1,21 @@
+"""Run every benchmark and print its ratio: ``python -m benchmarks`` (``--small`` as continuous integration does)."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import spine
+from benchmarks.timing import Size, machine
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a size that runs in seconds")
+    size = Size.SMALL if parser.parse_args().small else Size.FULL
+    print(machine())
+    for line in spine.run(size):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Pictures of a network for people who were not in the room."""

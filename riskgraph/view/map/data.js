@@ -1,0 +1,62 @@
+// The data block of the page, unpacked: typed arrays over all nodes and exposures, and who is exposed to whom.
+
+const TYPES = { u1: Uint8Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
+
+export function unpacked(text, type) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return new TYPES[type](bytes.buffer);
+}
+
+export function readData(text) {
+  const raw = JSON.parse(text);
+  const n = raw.labels.length;
+  const node = {};
+  for (const [name, type] of [["kind", "u1"], ["x", "f4"], ["y", "f4"], ["radius", "f4"], ["disc", "f4"],
+    ["home", "i4"], ["flags", "u1"], ["size", "f8"], ["capital", "f8"], ["debt", "f8"]]) {
+    node[name] = unpacked(raw.nodes[name], type);
+  }
+  const edge = { from: unpacked(raw.edges.from, "u4"), to: unpacked(raw.edges.to, "u4"), usd: unpacked(raw.edges.usd, "f4") };
+  const data = { ...raw, n, node, edge, incident: incident(n, edge), groups: groups(n, node), ranks: ranks(n, raw.ranking) };
+  data.isHub = (i) => (node.flags[i] & 1) === 1;
+  data.isGrouped = (i) => (node.flags[i] & 2) === 2;
+  data.isAssumed = (i) => (node.flags[i] & 4) === 4;
+  data.kindOf = (i) => raw.kinds[node.kind[i]];
+  return data;
+}
+
+// Exposures of each node, both directions, the largest first (they come sorted).
+function incident(n, edge) {
+  const start = new Uint32Array(n + 1);
+  const m = edge.usd.length;
+  for (let e = 0; e < m; e++) { start[edge.from[e] + 1]++; start[edge.to[e] + 1]++; }
+  for (let i = 0; i < n; i++) start[i + 1] += start[i];
+  const next = start.slice();
+  const list = new Uint32Array(2 * m);
+  for (let e = 0; e < m; e++) { list[next[edge.from[e]]++] = e; list[next[edge.to[e]]++] = e; }
+  return { start, list, of: (i) => list.subarray(start[i], start[i + 1]) };
+}
+
+// Members of each hub's disc that are folded into "n accounts of it".
+function groups(n, node) {
+  const found = new Map();
+  for (let i = 0; i < n; i++) {
+    if ((node.flags[i] & 2) === 0) continue;
+    if (!found.has(node.home[i])) found.set(node.home[i], []);
+    found.get(node.home[i]).push(i);
+  }
+  return found;
+}
+
+function ranks(n, ranking) {
+  if (!ranking) return null;
+  const at = new Int32Array(n).fill(-1);
+  const node = unpacked(ranking.node, "u4");
+  node.forEach((i, row) => { at[i] = row; });
+  const columns = {};
+  for (const name of ["contagion", "loss_usd", "first_round_usd", "shock", "defaults", "rank"]) {
+    columns[name] = unpacked(ranking[name], "f8");
+  }
+  return { node, columns, classes: unpacked(ranking.classes, "u1"), of: (i, name) => (at[i] < 0 ? NaN : columns[name][at[i]]) };
+}

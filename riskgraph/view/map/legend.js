@@ -1,0 +1,58 @@
+import { element, money, plural, score, whole } from "./format.js";
+
+// What colours, shapes, sizes and lines mean, with the number of nodes in each class.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function glyph(shape, fill) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "glyph");
+  svg.setAttribute("viewBox", "0 0 14 14");
+  svg.setAttribute("aria-hidden", "true");
+  const mark = document.createElementNS(SVG, "path");
+  mark.setAttribute("d", { circle: "M7 1.2a5.8 5.8 0 1 0 .01 0z", square: "M1.9 1.9h10.2v10.2h-10.2z", diamond: "M7 0.5L13.5 7L7 13.5L0.5 7z" }[shape]);
+  mark.setAttribute("fill", fill || "none");
+  mark.setAttribute("stroke", "currentColor");
+  svg.append(mark);
+  return svg;
+}
+
+function swatch(colour, text, count) {
+  const bar = element("span", { class: "swatch" });
+  bar.style.background = colour;
+  return element("li", {}, bar, text, document.createElement("br"), element("small", {}, plural(count, "node")));
+}
+
+export function fillLegend(box, data) {
+  const { ranking } = data;
+  if (!ranking) {
+    box.append(element("p", {}, "Colour: kind only (this map was made without a ranking)."));
+  } else {
+    const value = ranking.column === "contagion" ? score : money;
+    const unranked = data.n - ranking.counts.reduce((sum, count) => sum + count, 0);
+    const list = ranking.colours.map((colour, k) => swatch(colour, range(value, ranking.low[k], ranking.high[k]), ranking.counts[k]));
+    if (unranked) list.push(swatch(data.unrankedColour, "not ranked", unranked));
+    box.append(element("p", {}, element("strong", {}, ranking.name), ` · ${ranking.rule} · `, element("span", { class: "quiet" }, ranking.basis)));
+    box.append(element("ol", {}, ...list));
+  }
+  const discs = data.groups.size ? " Pale discs: small accounts round their largest exposure; click one to open it." : "";
+  box.append(element("p", { class: "quiet" }, "Area: exposure, above a smallest mark. Line width: log of exposure." + discs));
+}
+
+function range(value, low, high) {
+  const [from, to] = [value(low), value(high)];
+  return from === to ? from : `${from} – ${to}`;
+}
+
+export function fillKinds(box, data, toggled) {
+  const counts = new Map();
+  for (const kind of data.node.kind) counts.set(kind, (counts.get(kind) || 0) + 1);
+  for (const kind of [2, 1, 0, 3].filter((code) => counts.has(code))) {
+    const input = element("input", { type: "checkbox", "data-kind": data.kinds[kind] });
+    input.checked = true;
+    input.addEventListener("change", () => toggled(kind, input.checked));
+    const fill = data.ranking ? "none" : data.kindColours[kind];
+    const noun = data.kinds[kind] + (counts.get(kind) === 1 ? "" : "s");
+    box.append(element("label", {}, input, glyph(data.shapes[kind], fill), noun, element("span", { class: "quiet" }, whole(counts.get(kind)))));
+  }
+}

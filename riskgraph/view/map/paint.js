@@ -1,0 +1,74 @@
+// From a scene to the bytes that a renderer draws: colours of the theme and the classes, pens, line widths.
+
+const NAMES = ["paper", "ink", "quiet", "edge", "sum", "disc", "ring", "outline", "accent"];
+
+export function readTheme() {
+  const style = getComputedStyle(document.documentElement);
+  return Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
+}
+
+const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+// CSS colour of a node: its class, or its kind where there is no ranking.
+export function colourOf(data, i) {
+  if (!data.ranks) return data.kindColours[data.node.kind[i]];
+  const code = data.ranks.classes[i];
+  return code === 255 ? data.unrankedColour : data.ranking.colours[code];
+}
+
+function marks(count) {
+  return { count, place: new Float32Array(4 * count), fill: new Uint8Array(4 * count), stroke: new Uint8Array(4 * count), pen: new Float32Array(2 * count) };
+}
+
+export function paint(data, state, scene, theme) {
+  return { discs: paintDiscs(data, state, scene, theme), lines: paintLines(data, scene, theme), nodes: paintNodes(data, state, scene, theme) };
+}
+
+function paintDiscs(data, state, scene, theme) {
+  const out = marks(scene.discs.length);
+  scene.discs.forEach(({ hub, open }, at) => {
+    const dim = scene.near && !scene.near.has(hub) ? 0.5 : 1;
+    out.place.set([data.node.x[hub], data.node.y[hub], data.node.disc[hub], 0], 4 * at);
+    out.fill.set([...bytes(theme.disc), 255 * (open ? 0.35 : 0.85) * dim], 4 * at);
+    out.stroke.set([...bytes(state.group === hub ? theme.accent : theme.ring), 255 * dim], 4 * at);
+    out.pen.set([state.group === hub ? 2.5 : 1, 2], 2 * at);
+  });
+  return out;
+}
+
+function paintLines(data, scene, theme) {
+  const all = scene.near ? scene.lines.concat(scene.own) : scene.lines;
+  const out = { count: all.length, place: new Float32Array(4 * all.length), fill: new Uint8Array(4 * all.length), width: new Float32Array(all.length) };
+  let [low, high] = [Infinity, 0];
+  for (const line of all) { low = Math.min(low, line.usd); high = Math.max(high, line.usd); }
+  const span = Math.log(high / low) || 1;
+  const { x, y } = data.node;
+  // Weak lines first, so that strong ones lie on top; the lines of the selected node last.
+  const first = scene.lines.length - 1;
+  all.forEach((line, i) => {
+    const at = i <= first ? first - i : i;
+    const own = i > first;
+    const strength = high > low ? Math.log(line.usd / low) / span : 1;
+    out.place.set([x[line.a], y[line.a], x[line.b], y[line.b]], 4 * at);
+    out.width[at] = 0.5 + 3.5 * strength ** 2;
+    const base = own ? 0.9 : (line.direct ? 0.16 : 0.2) + 0.5 * strength ** 2;
+    out.fill.set([...bytes(own ? theme.accent : line.direct ? theme.edge : theme.sum), 255 * base * (scene.near && !own ? 0.16 : 1)], 4 * at);
+  });
+  return out;
+}
+
+function paintNodes(data, state, scene, theme) {
+  const out = marks(scene.nodes.length);
+  const known = new Map();
+  const rgb = (hex) => known.get(hex) || known.set(hex, bytes(hex)).get(hex);
+  const shapes = { circle: 0, square: 1, diamond: 2 };
+  scene.nodes.forEach((i, at) => {
+    const chosen = i === state.selected;
+    const alpha = scene.near && !scene.near.has(i) ? 0.22 : 1;
+    out.place.set([data.node.x[i], data.node.y[i], data.node.radius[i], shapes[data.shapes[data.node.kind[i]]]], 4 * at);
+    out.fill.set([...rgb(colourOf(data, i)), 255 * alpha], 4 * at);
+    out.stroke.set([...rgb(chosen ? theme.accent : theme.outline), 255 * alpha], 4 * at);
+    out.pen.set([chosen ? 3 : data.isHub(i) ? 1.2 : 0.7, data.isHub(i) ? 3 : 1.3], 2 * at);
+  });
+  return out;
+}

@@ -1,0 +1,134 @@
+import { bare, element, isolated, money, percent, plural, score, shown, whole } from "./format.js";
+import { glyph } from "./legend.js";
+import { colourOf } from "./paint.js";
+import { passes } from "./scene.js";
+
+// The side panel: what matters most, or one node, or one group of small accounts.
+
+const LINKS = 10;
+
+export function fillPanel(box, data, state, act) {
+  box.replaceChildren();
+  if (state.selected >= 0) nodePanel(box, data, state, act);
+  else if (state.group >= 0) groupPanel(box, data, state, act);
+  else overview(box, data, act);
+  if (state.selected >= 0 || state.group >= 0) {
+    box.append(element("h3", {}), element("button", { type: "button", onclick: () => act.select(-1) }, "Back to the overview"));
+  }
+}
+
+function link(data, i, act, long = false) {
+  const name = long ? bare(data.labels[i], data.kindOf(i)) : shown(data.labels[i], data.kindOf(i), 28);
+  const text = element("bdi", { title: data.labels[i] }, name);
+  return element("button", { type: "button", class: "link", onclick: () => act.select(i) }, glyph(data.shapes[data.node.kind[i]], colourOf(data, i)), " ", text);
+}
+
+function table(heads, rows) {
+  const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
+  return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))))));
+}
+
+function overview(box, data, act) {
+  box.append(element("h2", {}, "What matters most"));
+  const { ranks } = data;
+  const codes = [2, 1, 0, 3].filter((code) => data.node.kind.includes(code));
+  for (const code of codes) {
+    const noun = data.kinds[code] + "s";
+    const value = (i) => (ranks ? ranks.of(i, data.ranking.column) : data.node.size[i]);
+    const of = [];
+    for (let i = 0; i < data.n; i++) if (data.node.kind[i] === code && Number.isFinite(value(i))) of.push(i);
+    if (!of.length) continue;
+    const best = of.sort((p, q) => value(q) - value(p) || p - q).slice(0, 5);
+    if (ranks) {
+      const shock = ranks.of(best[0], "shock");
+      box.append(element("h3", {}, `${noun[0].toUpperCase()}${noun.slice(1)} by contagion`), element("p", { class: "quiet" }, shock < 1 ? `if each falls by ${percent(shock)}` : "if each is wiped out"));
+      const centrality = (i) => score(ranks.of(i, "contagion"));
+      box.append(table([data.kinds[code], "R", "loss"], best.map((i) => [link(data, i, act), centrality(i), money(ranks.of(i, "loss_usd"))])));
+    } else {
+      box.append(element("h3", {}, `Largest ${noun}`), table([data.kinds[code], "exposure"], best.map((i) => [link(data, i, act), money(data.node.size[i])])));
+    }
+  }
+  groupList(box, data, act);
+  notes(box, data);
+}
+
+function groupList(box, data, act) {
+  if (!data.groups.size) return;
+  const hubs = Array.from(data.groups.keys()).sort((p, q) => data.groups.get(q).length - data.groups.get(p).length || p - q);
+  const rows = hubs.map((hub) => [element("button", { type: "button", class: "link", onclick: () => act.group(hub) }, groupName(data, hub)), money(total(data, data.groups.get(hub)))]);
+  box.append(element("details", {}, element("summary", {}, "Groups of small accounts"), table(["group", "exposure"], rows)));
+}
+
+function notes(box, data) {
+  if (data.notes.length) {
+    box.append(element("details", {}, element("summary", {}, plural(data.notes.length, "assumption")), element("ul", {}, ...data.notes.map((note) => element("li", {}, note)))));
+  }
+  const digest = data.digest ? `data ${data.digest.slice(0, 16)}` : "data without digest";
+  box.append(element("p", { class: "quiet" }, `riskgraph ${data.version}, ${digest}`));
+}
+
+export function groupName(data, hub) {
+  const noun = data.node.kind[hub] === 3 ? "node" : "account";
+  return `${plural(data.groups.get(hub).length, "small " + noun)} of ${isolated(shown(data.labels[hub], data.kindOf(hub)))}`;
+}
+
+const total = (data, members) => members.reduce((sum, i) => sum + data.node.size[i], 0);
+
+function groupPanel(box, data, state, act) {
+  const hub = state.group;
+  const members = data.groups.get(hub);
+  const open = state.open.has(hub);
+  box.append(element("h2", {}, groupName(data, hub)), element("p", {}, "Accounts whose largest exposure is ", link(data, hub, act), "."));
+  box.append(element("button", { type: "button", id: "open-group", "aria-expanded": String(open), onclick: () => act.group(hub) }, open ? "Close the group" : "Open the group"));
+  box.append(element("dl", {}, ...pairs([["Exposure together", money(total(data, members))], ["Debt together", money(members.reduce((sum, i) => sum + data.node.debt[i], 0))]])));
+  box.append(element("h3", {}, "Largest of them"), table(["account", "exposure"], members.slice(0, LINKS).map((i) => [link(data, i, act), money(data.node.size[i])])));
+}
+
+const pairs = (list) => list.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+
+function nodePanel(box, data, state, act) {
+  const i = state.selected;
+  const kind = data.kindOf(i);
+  box.append(element("h2", {}, element("bdi", {}, bare(data.labels[i], kind))), element("p", { class: "quiet" }, glyph(data.shapes[data.node.kind[i]], colourOf(data, i)), ` ${kind}`));
+  const sides = counterparties(data, i);
+  const facts = [["Size on the map", money(data.node.size[i])], ["Exposed to others", money(sides.out)], ["Others exposed to it", money(sides.in)]];
+  if (kind !== "asset") facts.push([kind === "protocol" ? "Capital" : "Equity", money(data.node.capital[i]) + (data.isAssumed(i) ? " (assumed)" : "")]);
+  facts.push(["Debt", money(data.node.debt[i])]);
+  box.append(element("dl", {}, ...pairs(facts.concat(rankFacts(data, i, kind)))));
+  const hidden = sides.list.filter((side) => !passes(data, state, side.other)).length;
+  box.append(element("h3", {}, sides.list.length ? `Counterparties: ${whole(Math.min(LINKS, sides.list.length))} of ${whole(sides.list.length)}` : "No counterparties"));
+  if (hidden) box.append(element("p", { class: "quiet" }, `${plural(hidden, "counterparty").replace("partys", "parties")} hidden by the filters`));
+  if (sides.list.length) {
+    const rows = sides.list.slice(0, LINKS).map((side) => [link(data, side.other, act), side.out ? money(side.out) : "–", side.in ? money(side.in) : "–"]);
+    box.append(table(["node", "stake in it", "its stake"], rows));
+  }
+}
+
+function rankFacts(data, i, kind) {
+  if (!data.ranks) return [];
+  const value = (name) => data.ranks.of(i, name);
+  if (!Number.isFinite(value("contagion"))) return [["Contagion", "not ranked"]];
+  return [
+    ["Shock", value("shock") < 1 ? `falls by ${percent(value("shock"))}` : "wiped out"],
+    ["Contagion centrality R", score(value("contagion"))],
+    [`Rank among ${kind}s`, whole(value("rank"))],
+    ["Loss it causes", money(value("loss_usd"))],
+    ["of it in the first wave", money(value("first_round_usd"))],
+    ["Other defaults", whole(value("defaults"))],
+  ];
+}
+
+// Per other node: what i has at stake with it (out) and what it has at stake with i (in).
+export function counterparties(data, i) {
+  const found = new Map();
+  const sum = { out: 0, in: 0 };
+  for (const e of data.incident.of(i)) {
+    const away = data.edge.from[e] === i;
+    const other = away ? data.edge.to[e] : data.edge.from[e];
+    if (!found.has(other)) found.set(other, { other, out: 0, in: 0 });
+    found.get(other)[away ? "out" : "in"] += data.edge.usd[e];
+    sum[away ? "out" : "in"] += data.edge.usd[e];
+  }
+  const list = Array.from(found.values()).sort((p, q) => q.out + q.in - p.out - p.in || p.other - q.other);
+  return { ...sum, list };
+}

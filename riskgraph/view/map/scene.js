@@ -1,0 +1,98 @@
+import { money, whole, percent } from "./format.js";
+
+// What is on the picture after filters, groups and selection: marks, lines within the budget, and what they stand for.
+
+export function freshState(data) {
+  return { kinds: new Set(data.kinds.keys()), least: 0, open: new Set(), selected: -1, group: -1, hovered: -1 };
+}
+
+export function passes(data, state, i) {
+  return state.kinds.has(data.node.kind[i]) && data.node.size[i] >= state.least;
+}
+
+export function isDrawn(data, state, i) {
+  if (i === state.selected) return true;
+  return passes(data, state, i) && (!data.isGrouped(i) || state.open.has(data.node.home[i]));
+}
+
+export function buildScene(data, state) {
+  const nodes = [];
+  for (let i = 0; i < data.n; i++) if (isDrawn(data, state, i)) nodes.push(i);
+  const folded = fold(data, state);
+  const own = state.selected >= 0 ? neighbourhood(data, state) : { lines: [], near: null };
+  return { nodes, discs: discs(data, state), lines: folded.lines, own: own.lines, near: own.near, coverage: folded.coverage };
+}
+
+// Hub to hub one by one, everything else as sums between hubs, the largest up to the budget.
+function fold(data, state) {
+  const { from, to, usd } = data.edge;
+  const { home } = data.node;
+  const sums = new Map();
+  let within = 0, withinUsd = 0;
+  for (let e = 0; e < usd.length; e++) {
+    if (!passes(data, state, from[e]) || !passes(data, state, to[e])) continue;
+    const direct = data.isHub(from[e]) && data.isHub(to[e]);
+    const a = data.isHub(from[e]) ? from[e] : home[from[e]];
+    const b = data.isHub(to[e]) ? to[e] : home[to[e]];
+    if (a < 0 || b < 0) continue; // stands apart, without a hub: in no line
+    if (a === b) { within++; withinUsd += usd[e]; continue; }
+    const key = (Math.min(a, b) * data.n + Math.max(a, b)) * 2 + (direct ? 0 : 1);
+    const line = sums.get(key);
+    if (line) { line.usd += usd[e]; line.count++; }
+    else sums.set(key, { a: Math.min(a, b), b: Math.max(a, b), usd: usd[e], count: 1, direct });
+  }
+  const all = Array.from(sums.values()).filter((line) => passes(data, state, line.a) && passes(data, state, line.b));
+  all.sort((p, q) => q.usd - p.usd || p.a - q.a || p.b - q.b);
+  const lines = all.slice(0, data.budget);
+  return { lines, coverage: { ...counted(lines), within, withinUsd, total: data.total.exposures, totalUsd: data.total.usd } };
+}
+
+function counted(lines) {
+  const seen = { direct: 0, directUsd: 0, sums: 0, summed: 0, summedUsd: 0 };
+  for (const line of lines) {
+    if (line.direct) { seen.direct += line.count; seen.directUsd += line.usd; }
+    else { seen.sums++; seen.summed += line.count; seen.summedUsd += line.usd; }
+  }
+  return seen;
+}
+
+export function coverageText(data, coverage) {
+  const share = (usd) => percent(coverage.totalUsd > 0 ? usd / coverage.totalUsd : 0) + " of value";
+  const covered = coverage.direct + coverage.summed + coverage.within;
+  const coveredUsd = coverage.directUsd + coverage.summedUsd + coverage.withinUsd;
+  const parts = [`${whole(covered)} of ${whole(coverage.total)} exposures, ${share(coveredUsd)}, shown: ${whole(coverage.direct)} as single lines`];
+  if (coverage.summed) parts.push(`${whole(coverage.summed)} in ${whole(coverage.sums)} pale lines (sums of small accounts)`);
+  if (coverage.within) parts.push(`${whole(coverage.within)} inside discs`);
+  let text = parts.join(", ");
+  if (data.total.leftOut) text += `. ${whole(data.total.leftOut)} smaller nodes are left out of this map`;
+  return text + ". Total " + money(coverage.totalUsd) + ".";
+}
+
+// Every exposure of the selected node: lines to drawn nodes, sums to closed groups.
+function neighbourhood(data, state) {
+  const s = state.selected;
+  const near = new Set([s]);
+  const found = new Map();
+  for (const e of data.incident.of(s)) {
+    let other = data.edge.from[e] === s ? data.edge.to[e] : data.edge.from[e];
+    if (!passes(data, state, other)) continue;
+    if (!isDrawn(data, state, other)) other = data.node.home[other];
+    near.add(other);
+    if (other === s) continue;
+    const line = found.get(other);
+    if (line) line.usd += data.edge.usd[e];
+    else found.set(other, { a: s, b: other, usd: data.edge.usd[e], direct: true });
+  }
+  return { near, lines: Array.from(found.values()) };
+}
+
+function discs(data, state) {
+  const found = [];
+  for (const [hub, members] of data.groups) {
+    if (!passes(data, state, hub)) continue;
+    let count = 0;
+    for (const i of members) if (passes(data, state, i)) count++;
+    if (count) found.push({ hub, count, open: state.open.has(hub) });
+  }
+  return found;
+}

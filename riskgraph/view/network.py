@@ -1,0 +1,210 @@
+"""The interactive network map: one offline page that shows who matters and why."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskgraph.errors import InputError
+from riskgraph.files import writing
+from riskgraph.graph.exposure import KINDS, ExposureGraph
+from riskgraph.provenance import Provenance
+from riskgraph.view.drawing import Drawing, draw
+from riskgraph.view.page import map_page
+from riskgraph.view.picture import map_picture
+from riskgraph.view.pyvis_page import pyvis_html, pyvis_network
+from riskgraph.view.style import money
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyvis.network import Network
+
+    from riskgraph.contagion.ranking import Ranking
+    from riskgraph.snapshot.snapshot import Snapshot
+
+__all__ = ["NetworkMap", "network_map"]
+
+TITLE = "Exposure network"
+BACKENDS = (None, "pyvis")
+INLINE_BYTES = 2_000_000  # a larger page is not put into a notebook
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NetworkMap:
+    """A drawn network; save it, show it in a notebook, or take its numbers.
+
+    Attributes
+    ----------
+    drawing : Drawing
+        Nodes, positions, classes and exposures as drawn.
+    backend : str or None
+        None for the package's own page, ``pyvis`` for a pyvis page.
+    provenance : Provenance
+        Version, digest of the data, call.
+    """
+
+    drawing: Drawing
+    backend: str | None
+    provenance: Provenance
+
+    @cached_property
+    def html(self) -> str:
+        """The page: one file that asks for nothing from outside, the same text for the same input."""
+        return pyvis_html(self.drawing, TITLE) if self.backend == "pyvis" else map_page(self.drawing, TITLE)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page, beside its place first and then renamed, so that no half-written file is left.
+
+        Raises
+        ------
+        InputError
+            The folder is missing, the path is a folder, or it cannot be written.
+        """
+        with writing(path) as beside:
+            beside.write_text(self.html, encoding="utf-8", newline="\n")
+        return Path(path)
+
+    def to_pyvis(self) -> Network:
+        """Give a pyvis Network at the same positions, physics off.
+
+        Raises
+        ------
+        InputError
+            More than 1,000 nodes.
+        """
+        return pyvis_network(self.drawing)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a node by label: kind, size_usd, x, y, radius, hub, home (label of its hub), grouped, class_."""
+        import pandas as pd
+
+        drawing, layout = self.drawing, self.drawing.layout
+        index = pd.Index(drawing.labels, name="node")
+        home = [drawing.labels[h] if h >= 0 else None for h in layout.home]
+        columns: dict[str, Any] = {
+            "kind": np.array(KINDS, dtype=object)[drawing.kind],
+            "size_usd": drawing.size,
+            "x": layout.x,
+            "y": layout.y,
+            "radius": layout.radius,
+            "hub": layout.hub,
+            "home": np.array(home, dtype=object),
+            "grouped": layout.grouped,
+        }
+        if drawing.classes is not None:
+            columns["class_"] = drawing.classes.codes
+        return pd.DataFrame(columns, index=index)
+
+    def summary(self) -> dict[str, Any]:
+        """Say what is drawn, in numbers: nodes by kind, exposures, hubs, grouped nodes, lines, what colours."""
+        drawing, lines = self.drawing, self.drawing.lines()
+        return {
+            **{f"{kind}s": count for kind, count in drawing.counts.items()},
+            "exposures": drawing.total_exposures,
+            "exposure_usd": drawing.total_usd,
+            "hubs": int(drawing.layout.hub.sum()),
+            "grouped": int(drawing.layout.grouped.sum()),
+            "lines": len(lines.usd),
+            "left_out": drawing.left_out,
+            "colour": "kind" if drawing.scores is None else drawing.scores.name,
+        }
+
+    def __repr__(self) -> str:
+        return f"<NetworkMap: {self.drawing.headline()}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name.replace('_', ' '))}</th>"
+            f"<td style='text-align:right'>{_written(name, value)}</td></tr>"
+            for name, value in self.summary().items()
+        )
+        basis = "" if self.drawing.scores is None else f"<p>{html.escape(self.drawing.scores.basis)}</p>"
+        return f"<table>{rows}</table>{basis}{map_picture(self.drawing)}{self._frame()}"
+
+    def _frame(self) -> str:
+        """Put the page in a frame that may run its script and nothing else; too large a page is only named."""
+        if len(self.html) > INLINE_BYTES:
+            return "<p>The interactive map is larger than 2 MB: write it with .save(path) and open that file.</p>"
+        return (
+            f'<iframe sandbox="allow-scripts" title="{TITLE}" style="width:100%;height:720px;border:1px solid #ccc" '
+            f'srcdoc="{html.escape(self.html)}"></iframe>'
+        )
+
+
+def network_map(
+    graph_or_snapshot: ExposureGraph | Snapshot,
+    *,
+    ranking: Ranking | None = None,
+    cascade: Any = None,
+    reuse: Any = None,
+    what_if: Any = None,
+    top: int | None = None,
+    backend: str | None = None,
+) -> NetworkMap:
+    """Draw a network as one interactive page that works offline.
+
+    Assets are diamonds, protocols squares, accounts circles; the area is the exposure, the colour the contagion
+    centrality in classes by rank (the kind, without a ranking). Hubs are placed by their links, small accounts
+    round their largest exposure and in groups that open on a click.
+
+    Parameters
+    ----------
+    graph_or_snapshot : ExposureGraph or Snapshot
+        A snapshot is turned into its graph by :func:`riskgraph.exposure_graph` with its defaults.
+    ranking : Ranking, optional
+        From :func:`riskgraph.contagion_centrality` on the same graph.
+    cascade, reuse, what_if : None
+        Not available yet.
+    top : int, optional
+        Keep only the ``top`` largest accounts (or nodes of a matrix) beside all assets and protocols; the page says
+        how many are left out.
+    backend : {None, "pyvis"}
+        ``pyvis`` writes a pyvis page instead, for at most 1,000 nodes.
+
+    Raises
+    ------
+    InputError
+        Something else than a graph or a snapshot, a ranking of another graph, an argument that is not available yet,
+        an unknown backend.
+
+    Examples
+    --------
+    >>> from riskgraph.graph.exposure import ExposureGraph
+    >>> g = ExposureGraph.from_matrix([[0, 5], [2, 0]], [10, 8], labels=["A", "B"])
+    >>> drawn = network_map(g)
+    >>> drawn
+    <NetworkMap: 2 nodes; 2 exposures of $7.00>
+    >>> drawn.html.startswith("<!doctype html>")
+    True
+    """
+    graph = _graph(graph_or_snapshot)
+    for name, given in (("cascade", cascade), ("reuse", reuse), ("what_if", what_if)):
+        if given is not None:
+            raise InputError(f"{name}: not available yet on the map, expected None, got {type(given).__name__}")
+    if backend not in BACKENDS:
+        raise InputError(f"backend: expected None or 'pyvis', got {backend!r}")
+    arguments = {"ranking": None if ranking is None else type(ranking).__name__, "top": top, "backend": backend}
+    return NetworkMap(draw(graph, ranking, top), backend, Provenance("network_map", graph.digest, arguments))
+
+
+def _graph(given: Any) -> ExposureGraph:
+    if isinstance(given, ExposureGraph):
+        return given
+    from riskgraph.snapshot.snapshot import Snapshot
+
+    if not isinstance(given, Snapshot):
+        raise InputError(f"network_map: expected an ExposureGraph or a Snapshot, got {type(given).__name__}")
+    from riskgraph.graph.book import exposure_graph
+
+    return exposure_graph(given)
+
+
+def _written(name: str, value: Any) -> str:
+    if name.endswith("_usd"):
+        return money(value)
+    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))

@@ -1,0 +1,163 @@
+"""What the marks of a map look like: colours, shapes, classes, and how numbers and names are written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+import numpy as np
+
+from riskgraph.arrays import Floats, Ints, read_only
+
+__all__ = ["KIND_COLOURS", "PALETTE", "SHAPES", "UNRANKED", "Classes", "digits", "money", "rank_classes", "shown"]
+
+# CARTO SunsetDark: lightness falls evenly from class to class, in full colour and for the colour-blind.
+PALETTE = ("#fcde9c", "#faa476", "#f0746e", "#e34f6f", "#dc3977", "#b9257a", "#7c1d6f")
+UNRANKED_COLOUR = "#a9b0b8"
+UNRANKED = 255
+# Okabe and Ito (2008), told apart by the colour-blind too; by kind code: account, protocol, asset, node.
+KIND_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#56b4e9")
+SHAPES = ("circle", "square", "diamond", "circle")
+# What a browser calls space.
+SPACES = re.compile("[\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]+")
+# Classes thin out towards the top: classes of equal size would paint every node that matters in one colour.
+CUTS = (0.5, 0.8, 0.95, 0.99, 0.997, 0.999)  # shares of the ranked nodes below each cut, for 100 nodes and more
+FEW_CUTS = (0.4, 0.65, 0.85, 0.95)
+FEW = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """Scores cut into classes by rank, the higher the class the fewer its nodes.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n,)
+        Class of every node, 0 the lowest; ``UNRANKED`` where it has no score.
+    low, high : ndarray, shape (classes,)
+        Smallest and largest score in each class.
+    counts : ndarray of int, shape (classes,)
+        Nodes in each class.
+    rule : str
+        How the classes were cut, in words for the legend.
+    """
+
+    codes: Ints
+    low: Floats
+    high: Floats
+    counts: Ints
+    rule: str
+
+    def __post_init__(self) -> None:
+        for name in ("codes", "low", "high", "counts"):
+            read_only(getattr(self, name))
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """One colour a class, the highest class the darkest; a single class of zeros the palest."""
+        k = len(self.counts)
+        if k == 1:
+            return (PALETTE[0] if self.high[0] == 0.0 else PALETTE[-1],)
+        return tuple(PALETTE[i] for i in np.round(np.linspace(0, len(PALETTE) - 1, k)).astype(int))
+
+
+def rank_classes(scores: Floats) -> Classes:
+    """Cut scores by rank into at most seven classes that thin out towards the top.
+
+    Zeros, where they are the lowest score, are a class of their own, and so is every score where no more than seven
+    differ. Else the scores above zero are cut where 50, 80, 95, 99, 99.7 and 99.9 % of them lie below (40, 65, 85
+    and 95 % where they are under 100), without the cuts above which not one whole node would lie, and without the
+    last where zeros take its colour. A cut is always one of the scores, the next larger one where a share falls
+    between two: equal scores are never parted and no class is empty, so ties make fewer classes.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n,)
+        Any unit; NaN where a node has none.
+
+    Examples
+    --------
+    >>> classes = rank_classes(np.array([0.0, 1.0, 2.0, 3.0, np.nan, 3.0, 0.0]))
+    >>> classes.codes.tolist(), classes.low.tolist(), classes.high.tolist(), classes.counts.tolist()
+    ([0, 1, 2, 3, 255, 3, 0], [0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0], [2, 1, 1, 2])
+    """
+    ranked = np.isfinite(scores)
+    values = np.sort(scores[ranked])
+    codes = np.full(len(scores), UNRANKED, dtype=np.int64)
+    if not len(values):
+        return Classes(codes, np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64), "no node is ranked")
+    zeros = int((values == 0.0).sum()) if values[0] == 0.0 else 0
+    cuts, rule = _cuts(values[zeros:], zeros > 0)
+    codes[ranked] = np.searchsorted(cuts, scores[ranked], side="right")
+    starts = np.concatenate([[0], np.searchsorted(values, cuts, side="left")])
+    ends = np.append(starts[1:], len(values))
+    return Classes(codes, values[starts], values[ends - 1], ends - starts, rule)
+
+
+def _cuts(values: Floats, zeros: bool) -> tuple[Floats, str]:
+    """Give the lowest score of every class but the first, and the rule in words; values sorted, zeros apart."""
+    differing = np.unique(values)
+    if len(differing) + zeros <= len(PALETTE):
+        return differing[0 if zeros else 1 :], "one class a score"
+    shares = np.array(FEW_CUTS if len(values) < FEW else CUTS)
+    shares = shares[(len(values) * (1.0 - shares) > 1.0 - 1e-9) | (len(values) < FEW)]
+    shares = shares[: len(PALETTE) - 1 - zeros]
+    cuts = np.unique(np.quantile(values, shares, method="higher"))
+    cuts = cuts[cuts > values[0]]
+    if zeros:
+        cuts = np.concatenate([values[:1], cuts])
+    ladder = ", ".join(f"{100 * share:.3g}" for share in shares)
+    above = " above 0" if zeros else ""
+    return cuts, f"classes by rank, cut at {ladder} % of the nodes{above}: few in the darkest, equal scores together"
+
+
+def digits(values: Floats, places: int = 12) -> Floats:
+    """Round to significant digits, so that the last bit of a sum does not reach the page.
+
+    >>> digits(np.array([0.1 + 0.2, 1234.5678, 0.0]), 6).tolist()
+    [0.3, 1234.57, 0.0]
+    """
+    out = np.array(values, dtype=np.float64)
+    finite = np.isfinite(out) & (out != 0.0)
+    out[finite] = [float(f"{value:.{places - 1}e}") for value in out[finite].tolist()]
+    return out
+
+
+def money(usd: float) -> str:
+    """USD in three significant digits, as a person would say it.
+
+    >>> money(1_267_400_000), money(-31_500), money(999.6), money(0.25), money(0), money(float("nan"))
+    ('$1.27bn', '−$31.5k', '$1.00k', '$0.25', '$0', 'n/a')
+    """
+    if not np.isfinite(usd):
+        return "n/a" if np.isnan(usd) else ("∞" if usd > 0 else "−∞")
+    sign, value = ("−" if usd < 0 else ""), abs(usd)
+    if value == 0:
+        return "$0"
+    if value < 0.01:
+        return f"{sign}<$0.01"
+    for factor, unit in ((1.0, ""), (1e3, "k"), (1e6, "m"), (1e9, "bn"), (1e12, "tn")):
+        short = value / factor
+        if short < 999.45 or unit == "tn":
+            places = 2 if short < 9.995 else (1 if short < 99.95 else 0)
+            # half up on the shortest decimal, as a browser rounds
+            return f"{sign}${Decimal(repr(float(short))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}{unit}"
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def shown(label: str, kind: str, limit: int = 22) -> str:
+    """Write a label short enough for the picture: no kind in front, addresses and long names with an ellipsis.
+
+    >>> shown("account:0x1234567890abcdef1234567890abcdef12345678", "account"), shown("asset:ETH", "asset")
+    ('0x1234…5678', 'ETH')
+    >>> shown("a name much too long for any picture", "node")
+    'a name muc…any picture'
+    """
+    name = label.removeprefix(f"{kind}:") or label
+    name = SPACES.sub(" ", name).strip(" ")
+    if re.fullmatch("0x[0-9a-fA-F]{18,}", name):
+        return f"{name[:6]}…{name[-4:]}"
+    if len(name) > limit:
+        return f"{name[: (limit - 1) // 2]}…{name[-(limit - 1 - (limit - 1) // 2) :]}"
+    return name
