@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from riskgraph.arrays import Bools, Floats, Ints, summed
+from riskgraph.arrays import Bools, Floats, Ints, Labels, summed
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ACCOUNT, ASSET, PROTOCOL, ExposureGraph
 from riskgraph.graph.holdings import NETTING, Holdings, holdings_of, netted
@@ -84,10 +84,7 @@ def exposure_graph(
     capital = _protocol_capital(snap, held, default_capital)
     keep = np.flatnonzero(~snap.families.is_kind("basket"))
     exposures, leverage = _matrices(snap, held, sales, capital, keep, netting)
-    labels = [
-        np.array([f"{kind}:{name}" for name in snap.labels(kind).to_pylist()], dtype=object)
-        for kind in ("asset", "protocol", "account")
-    ]
+    labels = [_node_labels(snap, kind) for kind in ("asset", "protocol", "account")]
     labels[0] = labels[0][keep]
     sizes = [len(part) for part in labels]
     asset_long = np.asarray(held.long.sum(axis=0)).ravel()[keep]
@@ -111,6 +108,16 @@ def exposure_graph(
         notes=_notes(snap, capital, sales, held),
         digest=snap.digest,
     )
+
+
+def _node_labels(snap: Snapshot, kind: str) -> Labels:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    first, between = (pa.scalar(text, pa.large_string()) for text in (kind, ":"))
+    joined = pc.binary_join_element_wise(first, snap.labels(kind), between)
+    labels: Labels = joined.to_numpy(zero_copy_only=False).astype(object)
+    return labels
 
 
 def _check_arguments(netting: str, haircut: float | None, default_capital: float) -> None:

@@ -129,21 +129,19 @@ def _parsed(array: Any, column: Column, where: str, faults: Faults) -> Floats:
 
 def _codes(array: Any, column: Column, where: str, faults: Faults) -> RawColumn:
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        if pa.types.is_integer(kind) or pa.types.is_null(kind):
-            array = _decoded(array).cast(pa.string())
-        elif pa.types.is_floating(kind) and column.kind == "text":
-            array = _decoded(array).cast(pa.string())  # a category such as 1 becomes 1.0 in a column with gaps
-        else:
-            faults.add(where, f"expected text ({column.expected.removeprefix('expected ')})", f"values of type {kind}")
-            return RawColumn(codes=np.full(len(array), -1, dtype=np.int32), labels=pa.array([], pa.large_string()))
+    if pa.types.is_floating(kind) and _whole(_decoded(array)):
+        array, kind = _decoded(array).cast(pa.int64(), safe=False), pa.int64()  # numbers in a column with gaps
+    if pa.types.is_integer(kind) or pa.types.is_null(kind):
+        array = _decoded(array).cast(pa.string())
+    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        faults.add(where, f"expected text ({column.expected.removeprefix('expected ')})", f"values of type {kind}")
+        return RawColumn(codes=np.full(len(array), -1, dtype=np.int32), labels=pa.array([], pa.large_string()))
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     labels = pc.fill_null(array.dictionary.cast(pa.large_string()), "")
     codes = array.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
-    used = (
-        np.bincount(codes[codes >= 0], minlength=len(labels)) > 0
-    )  # a filtered frame keeps categories that no row has
+    # A filtered frame keeps categories that no row has.
+    used = np.bincount(codes[codes >= 0], minlength=len(labels)) > 0
     keep = used & ~pc.equal(labels, "").to_numpy(zero_copy_only=False)
     if not keep.all():
         shift = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1).astype(np.int32)  # code -1 stays -1
@@ -151,12 +149,18 @@ def _codes(array: Any, column: Column, where: str, faults: Faults) -> RawColumn:
     return RawColumn(codes=codes, labels=labels)
 
 
+def _whole(array: Any) -> bool:
+    values = array.fill_null(0.0).to_numpy(zero_copy_only=False)
+    return bool((np.isfinite(values) & (values == np.trunc(values)) & (np.abs(values) < 2.0**53)).all())
+
+
 def _flags(array: Any, column: Column, where: str, faults: Faults) -> RawColumn:
-    array = _decoded(array)
-    words = [str(word).lower() for word in array.cast(pa.string()).fill_null("").to_pylist()]
-    flags = np.array([_WORDS.get(word, 2) for word in words], dtype=np.int8)
+    encoded = _decoded(array).cast(pa.string()).fill_null("").dictionary_encode()
+    words = [str(word).lower() for word in encoded.dictionary.to_pylist()]
+    flags = np.array([_WORDS.get(word, 2) for word in words], dtype=np.int8)[encoded.indices.to_numpy()]
     if (flags == 2).any():
-        faults.add(where, column.expected, repr(words[int(np.argmax(flags == 2))]), first_rows(flags == 2))
+        came = words[int(encoded.indices[int(np.argmax(flags == 2))].as_py())]
+        faults.add(where, column.expected, repr(came), first_rows(flags == 2))
         flags[flags == 2] = UNKNOWN_FLAG
     return RawColumn(flags=flags)
 

@@ -107,6 +107,17 @@ def test_strings_categories_and_integers_are_the_same_labels():
     assert len(digests) == 1
 
 
+def test_whole_numbers_in_a_column_with_gaps_are_the_labels_they_were():
+    tables = plain()
+    tables["accounts"] = pd.DataFrame({"account": ["a", "b"], "protocol": ["lend", "lend"], "emode": [1.0, np.nan]})
+    tables["emodes"] = pd.DataFrame({"protocol": ["lend"], "category": [1], "asset": ["ETH"], "ltv": [0.9]})
+    snap = Snapshot(**tables)
+    assert snap.accounts["emode"].tolist() == ["1", ""] and snap.emodes["category"].tolist() == ["1"]
+    tables["accounts"]["emode"] = [1.5, np.nan]
+    with pytest.raises(InputError, match=r"accounts.emode: expected text .* got values of type double"):
+        Snapshot(**tables)
+
+
 def test_it_does_not_change():
     snap = Snapshot(**plain())
     with pytest.raises(AttributeError, match="replace"):
