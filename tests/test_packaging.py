@@ -46,6 +46,6 @@ def test_wheel_source_archive_and_checkout_give_the_same_datasets(source, tmp_pa
         python("-m", "pip", "install", *options, str(archive), folder=tmp_path)
         found[suffix] = loaded_from(target, tmp_path)
         assert (target / "riskgraph" / "py.typed").is_file()
-        assert (target / "riskgraph" / "view" / "map" / "page.html").is_file()
+        assert (target / "riskgraph" / "view" / "map" / "page.jinja").is_file()
     assert found["whl"] == found["tar.gz"] == found["checkout"]
     assert {"toy", "curve_founder_202308", "synthetic"} <= set(found["whl"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import re
 from functools import cache
@@ -17,7 +16,7 @@ from riskgraph.graph.exposure import KINDS
 from riskgraph.provenance import VERSION
 from riskgraph.view.drawing import BUDGET, Drawing
 from riskgraph.view.scores import COLUMNS
-from riskgraph.view.style import KIND_COLOURS, SHAPES, UNRANKED_COLOUR, money
+from riskgraph.view.style import KIND_COLOURS, SHAPES, UNRANKED_COLOUR, money, written
 
 __all__ = ["SCRIPTS", "joined_script", "map_page", "safe_json"]
 
@@ -31,18 +30,26 @@ TABLE_ROWS = 100  # nodes listed where scripts are switched off
 
 def map_page(drawing: Drawing, title: str) -> str:
     """Write the whole page: one file, no request, the same bytes for the same drawing."""
+    from jinja2 import Environment
+    from markupsafe import Markup
+
     style, script = _asset("style.css"), joined_script()
-    parts = {
-        "csp": f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'",
-        "title": html.escape(title),
-        "headline": html.escape(drawing.headline()),
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    # Whatever is not our own markup here is escaped by the template.
+    ours = {
+        "csp": policy,
         "style": style,
+        "script": script,
         "table": _table(drawing),
         "data": safe_json(_payload(drawing)),
-        "script": script,
     }
-    return re.sub(r"\{\{ (\w+) \}\}", lambda match: parts[match[1]], _asset("page.html"))
+    template = Environment(autoescape=True, keep_trailing_newline=True).from_string(_asset("page.jinja"))
+    return template.render(
+        title=title, headline=drawing.headline(), **{name: Markup(text) for name, text in ours.items()}
+    )
 
 
 def safe_json(value: Any) -> str:
@@ -91,6 +98,7 @@ def _payload(drawing: Drawing) -> dict[str, Any]:
         "kindColours": list(KIND_COLOURS),
         "unrankedColour": UNRANKED_COLOUR,
         "budget": BUDGET,
+        "numberType": _number_type(drawing),
         "notes": list(drawing.notes),
         "total": {"exposures": drawing.total_exposures, "usd": drawing.total_usd, "leftOut": drawing.left_out},
         "nodes": {
@@ -98,7 +106,7 @@ def _payload(drawing: Drawing) -> dict[str, Any]:
             "x": _packed(layout.x, "f4"),
             "y": _packed(layout.y, "f4"),
             "radius": _packed(layout.radius, "f4"),
-            "disc": _packed(layout.disc, "f4"),
+            "disc": _packed(layout.disc[layout.hub], "f4"),
             "home": _packed(layout.home, "i4"),
             "flags": _packed(layout.hub * 1 + layout.grouped * 2 + drawing.assumed * 4, "u1"),
             "size": _packed(drawing.size, "f8"),
@@ -110,13 +118,19 @@ def _payload(drawing: Drawing) -> dict[str, Any]:
     }
 
 
+def _number_type(drawing: Drawing) -> str:
+    """Two bytes for the number of a node where they are enough: exposures are most of a large page."""
+    return "u2" if len(drawing.labels) <= 2**16 else "u4"
+
+
 def _edges(drawing: Drawing) -> dict[str, str]:
     """Exposures, the largest first."""
     coo = drawing.exposures.tocoo()
     order = np.lexsort((coo.col, coo.row, -coo.data))
+    number = _number_type(drawing)
     return {
-        "from": _packed(coo.row[order], "u4"),
-        "to": _packed(coo.col[order], "u4"),
+        "from": _packed(coo.row[order], number),
+        "to": _packed(coo.col[order], number),
         "usd": _packed(coo.data[order], "f4"),
     }
 
@@ -135,16 +149,17 @@ def _ranking(drawing: Drawing) -> dict[str, Any] | None:
         "high": classes.high.tolist(),
         "counts": classes.counts.tolist(),
         "rule": classes.rule,
+        "types": dict(COLUMNS),
         "classes": _packed(classes.codes, "u1"),
-        "node": _packed(ranked, "u4"),
-        **{name: _packed(scores.by_column[name][ranked], "f8") for name in COLUMNS},
+        "node": _packed(ranked, _number_type(drawing)),
+        **{name: _packed(scores.by_column[name][ranked], dtype) for name, dtype in COLUMNS.items()},
     }
 
 
 def _table(drawing: Drawing) -> str:
     """List the largest nodes as a table, for readers without scripts."""
     rows = [
-        f"<tr><td><bdi>{html.escape(str(drawing.labels[i]))}</bdi></td><td>{KINDS[drawing.kind[i]]}</td>"
+        f"<tr><td><bdi>{written(str(drawing.labels[i]))}</bdi></td><td>{KINDS[drawing.kind[i]]}</td>"
         f"<td>{money(drawing.size[i])}</td><td>{money(drawing.debt[i])}</td></tr>"
         for i in range(min(TABLE_ROWS, len(drawing.labels)))
     ]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
-
 import numpy as np
 
 from riskgraph.graph.exposure import ASSET, KINDS, PROTOCOL
 from riskgraph.view.drawing import BUDGET, Drawing
-from riskgraph.view.style import UNRANKED_COLOUR, shown
+from riskgraph.view.style import UNRANKED_COLOUR, shown, written
 
 __all__ = ["map_picture"]
 
@@ -97,6 +95,6 @@ def _names(drawing: Drawing, unit: float) -> list[str]:
             taken.append((x, y, half))
             names.append(
                 f'<text x="{x:.2f}" y="{y:.2f}" font-size="{size:.2f}" font-weight="{600 if core[i] else 400}" '
-                f'font-family="system-ui, Arial, sans-serif" {look}>\u2068{html.escape(name)}\u2069</text>'
+                f'font-family="system-ui, Arial, sans-serif" {look}>\u2068{written(name)}\u2069</text>'
             )
     return names

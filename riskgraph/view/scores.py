@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "Scores", "scores_of"]
 
-COLUMNS = ("contagion", "loss_usd", "first_round_usd", "shock", "defaults", "rank")
+# Columns that a page carries, and how: twelve digits for scores, whole numbers as such, a shock in seven digits.
+COLUMNS = {"contagion": "f8", "loss_usd": "f8", "first_round_usd": "f8", "shock": "f4", "defaults": "u4", "rank": "u4"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -10,7 +11,18 @@ import numpy as np
 
 from riskgraph.arrays import Floats, Ints, read_only
 
-__all__ = ["KIND_COLOURS", "PALETTE", "SHAPES", "UNRANKED", "Classes", "digits", "money", "rank_classes", "shown"]
+__all__ = [
+    "KIND_COLOURS",
+    "PALETTE",
+    "SHAPES",
+    "UNRANKED",
+    "Classes",
+    "digits",
+    "money",
+    "rank_classes",
+    "shown",
+    "written",
+]
 
 # CARTO SunsetDark: lightness falls evenly from class to class, in full colour and for the colour-blind.
 PALETTE = ("#fcde9c", "#faa476", "#f0746e", "#e34f6f", "#dc3977", "#b9257a", "#7c1d6f")
@@ -161,3 +173,12 @@ def shown(label: str, kind: str, limit: int = 22) -> str:
     if len(name) > limit:
         return f"{name[: (limit - 1) // 2]}…{name[-(limit - 1 - (limit - 1) // 2) :]}"
     return name
+
+
+def written(label: str) -> str:
+    """Escape a label for markup; half a surrogate pair, which no file in UTF-8 can hold, becomes U+FFFD.
+
+    >>> written("<b>" + chr(0xD800))
+    '&lt;b&gt;�'
+    """
+    return html.escape(re.sub("[\ud800-\udfff]", "\ufffd", label))

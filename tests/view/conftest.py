@@ -3,7 +3,10 @@
 import shutil
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+
+from tests.view.maps import synthetic_map
 
 ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 NO_WEBGL = """
@@ -54,6 +57,12 @@ class Watched:
         x, y = self.map("place", node)
         return box["x"] + x, box["y"] + y
 
+    def spots(self, nodes):
+        """Where many nodes stand, an array of shape (k, 2)."""
+        box = self.page.locator("#stage").bounding_box()
+        places = self.page.evaluate("(nodes) => nodes.map((i) => window.networkMap.place(i))", [int(i) for i in nodes])
+        return np.array(places) + np.array([box["x"], box["y"]])
+
     def picture(self):
         """Wait until the picture is drawn."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -89,3 +98,23 @@ def opened(browser, tmp_path_factory):
         context.close()
 
     return open_text
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    return synthetic_map().drawing
+
+
+@pytest.fixture(scope="module")
+def shared(opened):
+    """One open page of the synthetic book for all tests of a module; each starts from its reset."""
+    with opened(synthetic_map().html) as watched:
+        yield watched
+
+
+@pytest.fixture
+def at(shared):
+    shared.page.click("#reset")
+    shared.page.mouse.move(0, 0)
+    shared.picture()
+    return shared

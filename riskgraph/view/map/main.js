@@ -14,8 +14,10 @@ import { pick, watchPointer } from "./pointer.js";
 
 // Puts the parts together: one state, one scene made from it, one picture painted from that.
 
-const HEAVY = 6000; // marks above which the last picture is moved and redrawn only at rest
-const REST = 140; // milliseconds
+// Milliseconds a full picture may take; where two were slower, the last one is moved and redrawn only at rest.
+const SLOW = 30;
+const HIDDEN = 1000; // longer than that no picture takes: the page was out of sight
+const REST = 140;
 
 const byId = (id) => document.getElementById(id);
 const data = readData(byId("data").textContent);
@@ -29,6 +31,7 @@ let layers = makeLayers(true);
 let drawnAt = null; // the camera of the picture on screen
 let pending = 0;
 let resting = 0;
+let slow = 0; // full pictures that took too long
 let touched = false; // whether the reader has moved the picture
 
 function makeLayers(tryWebgl) {
@@ -84,20 +87,29 @@ function redraw() {
   if (!pending) pending = requestAnimationFrame(frame);
 }
 
-function frame() {
+function frame(now) {
   pending = 0;
-  const heavy = scene.nodes.length + scene.lines.length > HEAVY;
-  if (heavy && drawnAt) {
-    const k = camera.scale / drawnAt.scale;
-    const [x, y] = toScreen(camera, drawnAt.x - drawnAt.width / 2 / drawnAt.scale, drawnAt.y - drawnAt.height / 2 / drawnAt.scale);
-    layers.marks.style.transform = `translate(${x}px, ${y}px) scale(${k})`;
-    clearTimeout(resting);
+  clearTimeout(resting);
+  resting = 0;
+  if (slow > 1 && drawnAt) {
+    movePicture();
     resting = setTimeout(() => { drawnAt = null; redraw(); }, REST);
-  } else {
-    layers.marks.style.transform = "";
-    layers.renderer.draw(camera, ratio());
-    drawnAt = { ...camera };
+    return;
   }
+  for (const canvas of [layers.marks, layers.names]) canvas.style.transform = "";
+  layers.renderer.draw(camera, ratio());
+  drawnAt = { ...camera };
+  drawNames();
+  requestAnimationFrame((next) => { if (next - now > SLOW && next - now < HIDDEN) slow++; });
+}
+
+function movePicture() {
+  const k = camera.scale / drawnAt.scale;
+  const [x, y] = toScreen(camera, drawnAt.x - drawnAt.width / 2 / drawnAt.scale, drawnAt.y - drawnAt.height / 2 / drawnAt.scale);
+  for (const canvas of [layers.marks, layers.names]) canvas.style.transform = `translate(${x}px, ${y}px) scale(${k})`;
+}
+
+function drawNames() {
   drawLabels(layers.context, camera, ratio(), data, state, scene, theme);
 }
 
@@ -149,7 +161,9 @@ const act = {
     const found = px < 0 ? {} : pick(camera, data, scene, px, py);
     const now = found.node === undefined ? -1 : found.node;
     showTip(found, px, py);
-    if (now !== state.hovered) { state.hovered = now; drawLabels(layers.context, camera, ratio(), data, state, scene, theme); }
+    if (now === state.hovered) return;
+    state.hovered = now;
+    if (!resting) drawNames();
   },
   click(px, py) {
     const found = pick(camera, data, scene, px, py);
@@ -158,7 +172,7 @@ const act = {
     else if (state.selected >= 0 || state.group >= 0) act.select(-1);
   },
   moved() { touched = true; byId("tip").hidden = true; redraw(); },
-  fit() { touched = false; fit(camera, box); },
+  fit() { touched = false; fit(camera, box); redraw(); },
 };
 
 // Moves the picture only where the node would be out of sight.

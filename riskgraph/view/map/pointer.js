@@ -66,10 +66,15 @@ function keys(event, camera, act) {
     ArrowLeft: () => { camera.x -= step; }, ArrowRight: () => { camera.x += step; },
     ArrowUp: () => { camera.y -= step; }, ArrowDown: () => { camera.y += step; },
     "+": () => zoomAt(camera, 1.3, ...middle), "=": () => zoomAt(camera, 1.3, ...middle), "-": () => zoomAt(camera, 1 / 1.3, ...middle),
-    Escape: () => act.select(-1), 0: () => act.fit(),
   };
-  if (!Object.hasOwn(moves, event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault();
-  moves[event.key]();
-  act.moved();
+  const others = { Escape: () => act.select(-1), 0: () => act.fit() };
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (Object.hasOwn(others, event.key)) {
+    event.preventDefault();
+    others[event.key]();
+  } else if (Object.hasOwn(moves, event.key)) {
+    event.preventDefault();
+    moves[event.key]();
+    act.moved();
+  }
 }
