@@ -14,11 +14,13 @@ function wanted(data, state, scene) {
   return few.sort((p, q) => rank(p) - rank(q) || p - q).slice(0, 4 * MOST_NAMES);
 }
 
+// Gives the boxes of the names written beside marks, in CSS pixels of the picture.
 export function drawLabels(context, camera, ratio, data, state, scene, theme) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, camera.width, camera.height);
   context.lineJoin = "round";
   const taken = marksOf(camera, data, scene);
+  const marks = taken.length;
   const counts = new Map(scene.discs.map((disc) => [disc.hub, disc.count]));
   let drawn = 0;
   for (const i of wanted(data, state, scene)) {
@@ -31,6 +33,7 @@ export function drawLabels(context, camera, ratio, data, state, scene, theme) {
     if (lines.length && place(context, camera, data, i, lines, strong && !inside, taken, theme)) drawn++;
     else if (inside) drawn++;
   }
+  return taken.slice(marks);
 }
 
 function font(strong, size) {

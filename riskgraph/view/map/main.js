@@ -28,6 +28,7 @@ const stage = byId("stage");
 let theme = readTheme();
 let scene = buildScene(data, state);
 let layers = makeLayers(true);
+let names = []; // boxes of the names on screen
 let drawnAt = null; // the camera of the picture on screen
 let pending = 0;
 let resting = 0;
@@ -110,7 +111,7 @@ function movePicture() {
 }
 
 function drawNames() {
-  drawLabels(layers.context, camera, ratio(), data, state, scene, theme);
+  names = drawLabels(layers.context, camera, ratio(), data, state, scene, theme);
 }
 
 function describe(i) {
@@ -210,5 +211,6 @@ window.networkMap = Object.freeze({
   isDrawn: (i) => isDrawn(data, state, i),
   discOf: (i) => data.node.disc[i] * camera.scale,
   select: act.select,
+  names: () => names.map((box) => ({ ...box })),
   written: { money, shown },
 });
