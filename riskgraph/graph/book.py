@@ -11,7 +11,7 @@ from scipy import sparse
 from riskgraph.arrays import Bools, Floats, Ints, Labels, summed
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ACCOUNT, ASSET, PROTOCOL, ExposureGraph
-from riskgraph.graph.holdings import NETTING, Holdings, holdings_of, netted
+from riskgraph.graph.holdings import NETTING, Holdings, holdings_of, netted, treasuries
 from riskgraph.graph.sales import Sales, sales_of
 from riskgraph.margin.account_health import margin_accounts
 
@@ -83,29 +83,32 @@ def exposure_graph(
     sales = sales_of(snap, netting, haircut)
     capital = _protocol_capital(snap, held, default_capital)
     keep = np.flatnonzero(~snap.families.is_kind("basket"))
-    exposures, leverage = _matrices(snap, held, sales, capital, keep, netting)
+    own_money = treasuries(snap)
+    people = np.asarray(own_money.sum(axis=0)).ravel() == 0.0  # accounts that are nodes: all but treasuries
+    exposures, leverage = _matrices(snap, held, sales, capital, (keep, own_money, people), netting)
     labels = [_node_labels(snap, kind) for kind in ("asset", "protocol", "account")]
-    labels[0] = labels[0][keep]
+    labels[0], labels[2] = labels[0][keep], labels[2][people]
+    equity = held.equity[people]
     sizes = [len(part) for part in labels]
     asset_long = np.asarray(held.long.sum(axis=0)).ravel()[keep]
     asset_owed = np.asarray(held.short.sum(axis=0)).ravel()[keep]
     own = np.maximum(capital.usd - capital.claims, 0.0)
-    loss_weight = np.concatenate([np.zeros(sizes[0]), np.nan_to_num(own), np.maximum(held.equity, 0.0)])
+    loss_weight = np.concatenate([np.zeros(sizes[0]), np.nan_to_num(own), np.maximum(equity, 0.0)])
     total = loss_weight.sum()
     return ExposureGraph(
         labels=np.concatenate(labels),
         kind=np.repeat(np.array([ASSET, PROTOCOL, ACCOUNT], dtype=np.int8), sizes),
-        capital_usd=np.concatenate([np.full(sizes[0], np.nan), capital.usd, held.equity]),
+        capital_usd=np.concatenate([np.full(sizes[0], np.nan), capital.usd, equity]),
         weight=loss_weight / total if total > 0.0 else np.full(len(loss_weight), 1.0 / len(loss_weight)),
         loss_weight_usd=loss_weight,
         assumed=np.concatenate([np.zeros(sizes[0], bool), capital.assumed, np.zeros(sizes[2], bool)]),
-        onset=np.concatenate([np.zeros(sizes[0] + sizes[1]), _onset(snap, held)]),
-        debt_usd=np.concatenate([asset_owed, capital.debt, held.debt_usd]),
-        size_usd=np.concatenate([asset_long, capital.placed, held.assets_usd + _notional(snap, sizes[2])]),
+        onset=np.concatenate([np.zeros(sizes[0] + sizes[1]), _onset(snap, held)[people]]),
+        debt_usd=np.concatenate([asset_owed, capital.debt, held.debt_usd[people]]),
+        size_usd=np.concatenate([asset_long, capital.placed, (held.assets_usd + _notional(snap))[people]]),
         exposures=exposures,
         leverage=leverage,
         default_model="liquidation",
-        notes=_notes(snap, capital, sales, held),
+        notes=_notes(snap, capital, sales, equity, own_money),
         digest=snap.digest,
     )
 
@@ -168,32 +171,42 @@ def _protocol_capital(snap: Snapshot, held: Holdings, default_capital: float) ->
 
 
 def _matrices(
-    snap: Snapshot, held: Holdings, sales: Sales, capital: _Capital, keep: Ints, netting: str
+    snap: Snapshot,
+    held: Holdings,
+    sales: Sales,
+    capital: _Capital,
+    nodes: tuple[Ints, sparse.csr_array, Bools],
+    netting: str,
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
     """USD exposures A and leverage Λ, block by block: assets, protocols, accounts."""
+    keep, own_money, people = nodes
     holdings = netted(held, snap.families, netting)[:, keep]
     n_protocols = len(capital.usd)
     between = snap.table("claims")
     claims = sparse.csr_array(
         (between.number("usd"), (between.code("creditor"), between.code("debtor"))), shape=(n_protocols, n_protocols)
     )
+    claims = sparse.csr_array(claims + own_money @ held.claims)
+    claims.setdiag(0.0)  # what a protocol's treasury keeps with the protocol itself is no claim on anybody
     backing, receipts = _asset_rows(snap, keep, netting)
     value = sparse.diags_array(np.asarray(held.long.sum(axis=0)).ravel()[keep])
+    treasury, lost = own_money @ holdings, sales.lender_loss[:, people]
     exposures = sparse.block_array(
         [
-            [value @ backing, value @ receipts, sales.usd[keep, :]],
-            [None, claims, sales.lender_loss],
-            [holdings, held.claims, None],
+            [value @ backing, value @ receipts, sales.usd[keep, :][:, people]],
+            [treasury, claims, lost],
+            [holdings[people], held.claims[people], None],
         ],
         format="csr",
     )
     by_capital = sparse.diags_array(np.divide(1.0, capital.usd, out=np.zeros(n_protocols), where=capital.usd > 0.0))
-    by_equity = sparse.diags_array(np.divide(1.0, held.equity, out=np.zeros(len(held.equity)), where=held.equity > 0.0))
+    equity = held.equity[people]
+    by_equity = sparse.diags_array(np.divide(1.0, equity, out=np.zeros(len(equity)), where=equity > 0.0))
     leverage = sparse.block_array(
         [
-            [backing, receipts, sales.share[keep, :]],
-            [None, by_capital @ claims, by_capital @ sales.lender_loss],
-            [by_equity @ holdings, by_equity @ held.claims, None],
+            [backing, receipts, sales.share[keep, :][:, people]],
+            [by_capital @ treasury, by_capital @ claims, by_capital @ lost],
+            [by_equity @ holdings[people], by_equity @ held.claims[people], None],
         ],
         format="csr",
     )
@@ -236,11 +249,13 @@ def _onset(snap: Snapshot, held: Holdings) -> Floats:
     return np.where(known, onset, 0.0)
 
 
-def _notional(snap: Snapshot, n_accounts: int) -> Floats:
-    return snap.book.by_account(snap.book.usd, snap.book.rows("long", "short"), n_accounts)
+def _notional(snap: Snapshot) -> Floats:
+    return snap.book.by_account(snap.book.usd, snap.book.rows("long", "short"), len(snap.labels("account")))
 
 
-def _notes(snap: Snapshot, capital: _Capital, sales: Sales, held: Holdings) -> tuple[str, ...]:
+def _notes(
+    snap: Snapshot, capital: _Capital, sales: Sales, equity: Floats, own_money: sparse.csr_array
+) -> tuple[str, ...]:
     names = snap.labels("protocol").to_pylist()
     lines = []
     for what, mask, words in (
@@ -261,9 +276,12 @@ def _notes(snap: Snapshot, capital: _Capital, sales: Sales, held: Holdings) -> t
         lines.append(
             f"sales: ${sales.unpriced.sum():,.0f} could be sold in assets without a depth, without price impact"
         )
-    if (held.equity <= 0.0).any():
+    if own_money.nnz:
+        owners = ", ".join(names[at] for at in np.flatnonzero(np.diff(own_money.indptr))[:8])
+        lines.append(f"positions.account: the accounts labelled {owners} are taken as those protocols' own holdings")
+    if (equity <= 0.0).any():
         lines.append(
-            f"equity: {int((held.equity <= 0.0).sum()):,} accounts owe at least what they hold; they start defaulted"
+            f"equity: {int((equity <= 0.0).sum()):,} accounts owe at least what they hold; they start defaulted"
         )
     return (*lines, *(line for line in snap.assumptions if line.startswith(("assets:", "liquidity:"))))
 

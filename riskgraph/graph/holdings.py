@@ -17,7 +17,7 @@ from riskgraph.snapshot.frames import protocol_terms
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["NETTING", "Holdings", "holdings_of", "netted"]
+__all__ = ["NETTING", "Holdings", "holdings_of", "netted", "treasuries"]
 
 NETTING = ("family", "asset", "none")
 
@@ -78,6 +78,22 @@ def netted(held: Holdings, families: Families, netting: str) -> sparse.csr_array
         (np.ones(n_assets), (np.arange(n_assets), families.numeraire[families.family])), shape=(n_assets, n_assets)
     )
     return sparse.csr_array(members + _positive(sparse.csr_array(difference @ to_base)))
+
+
+def treasuries(snap: Snapshot) -> sparse.csr_array:
+    """Which account is which protocol's treasury, protocols × accounts, 1 where it is.
+
+    An account that carries a protocol's label and only holds (wallet and deposit rows) is that protocol's own: its
+    holdings are the protocol's to lose, and it is no node of its own.
+    """
+    import pyarrow.compute as pc
+
+    book, accounts, protocols = snap.book, snap.labels("account"), snap.labels("protocol")
+    same = pc.index_in(protocols, value_set=accounts).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    traded = book.rows("collateral", "debt", "long", "short")
+    only_holds = np.bincount(book.account[traded], minlength=len(accounts)) == 0
+    owner = np.flatnonzero((same >= 0) & np.append(only_holds, False)[same])
+    return sparse.csr_array((np.ones(len(owner)), (owner, same[owner])), shape=(len(protocols), len(accounts)))
 
 
 @dataclass(frozen=True, eq=False)

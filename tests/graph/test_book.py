@@ -91,6 +91,35 @@ def test_sales_and_lenders_by_hand():
     assert graph.onset[graph.index(["account:ann"])[0]] == pytest.approx(0.875, rel=1e-14)
 
 
+def test_a_treasury_is_the_protocols_own():
+    """vault holds 40 ETH and a deposit of 60 USDC with lend: a fifth and three tenths of its capital of 200."""
+    rows = [
+        ("vault", "", "ETH", "wallet", 40.0),
+        ("vault", "lend", "USDC", "deposit", 60.0),
+        ("vault", "vault", "USDC", "deposit", 5.0),
+        ("ann", "vault", "USDC", "deposit", 90.0),
+    ]
+    snap = Snapshot(
+        positions=pd.DataFrame(rows, columns=["account", "protocol", "asset", "side", "amount"]),
+        assets=pd.DataFrame({"asset": ["ETH", "USDC"], "price": 1.0}),
+        protocols=pd.DataFrame({"protocol": ["vault"], "reserve_usd": [50.0], "supply_usd": [150.0]}),
+    )
+    graph = exposure_graph(snap)
+    edges = edges_of(graph)
+    assert "account:vault" not in graph.labels and graph.counts == {"account": 1, "protocol": 2, "asset": 2}
+    assert edges["protocol:vault", "asset:ETH"] == 0.2
+    assert edges["protocol:vault", "protocol:lend"] == 0.3
+    assert edges["protocol:vault", "asset:USDC"] == 65.0 / 200.0
+    assert edges["account:ann", "protocol:vault"] == 1.0
+    assert ("protocol:vault", "protocol:vault") not in edges
+    assert any("labelled vault are taken as those protocols' own holdings" in line for line in graph.notes)
+    # One that pledges or borrows is an account like any other.
+    pledged = pd.concat(
+        [snap.positions, snap.positions.iloc[[0]].assign(account="vault", protocol="lend", side="collateral")]
+    )
+    assert "account:vault" in exposure_graph(snap.replace(positions=pledged)).labels
+
+
 @given(books())
 @settings(max_examples=50, deadline=None)
 @pytest.mark.parametrize("netting", ["family", "asset", "none"])
