@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from riskgraph.errors import InputError
@@ -55,7 +56,7 @@ def test_a_directory_of_csv_files_and_what_it_leaves_aside(tmp_path):
 def test_a_duckdb_file_that_somebody_else_made(tmp_path):
     path = tmp_path / "book.duckdb"
     with duckdb.connect(str(path)) as connection:
-        rows = ROWS  # noqa: F841 - DuckDB reads it by its name
+        connection.register("rows", pa.Table.from_pandas(ROWS))
         connection.execute("CREATE TABLE positions AS SELECT * FROM rows")
         connection.execute("CREATE TABLE scratch AS SELECT 1 AS one")
     snap = read_snapshot(path)
