@@ -62,8 +62,10 @@ def build(frames: Mapping[str, pd.DataFrame | pa.Table | None]) -> Built:
     check_liquidity(raw["liquidity"], faults)
     notes: list[str] = []
     if frames.get("assets") is None and "asset" in raw["positions"]:
-        raw["assets"], raw["markets"], derived = price_tables(raw["positions"], raw["markets"], faults)
-        lengths |= {name: len(next(iter(raw[name].values()))) for name in derived.tables if raw[name]}
+        derived = price_tables(raw["positions"], faults)
+        raw["assets"], lengths["assets"] = derived.assets, len(derived.assets["price"])
+        if derived.market_prices[0] and "price" not in raw["markets"] and not faults.lines:
+            raw["markets"], lengths["markets"] = _with_prices(frames.get("markets"), derived.market_prices)
         notes += derived.notes
     labels = {domain: _union(raw, places) for domain, places in _SOURCES.items()}
     _check_parties(labels, faults)
@@ -75,6 +77,20 @@ def build(frames: Mapping[str, pd.DataFrame | pa.Table | None]) -> Built:
     _check_emodes(tables, faults)
     faults.raise_if_any()
     return Built(tables, labels, tuple(notes))
+
+
+def _with_prices(
+    markets: pd.DataFrame | pa.Table | None, prices: tuple[list[str], list[str], list[float]]
+) -> tuple[RawTable, int]:
+    """Add the prices that single protocols show to the given terms of their markets (already checked)."""
+    import pandas as pd
+
+    found = pd.DataFrame(dict(zip(("protocol", "asset", "price"), prices, strict=True)))
+    if markets is not None:
+        given = markets.to_pandas() if isinstance(markets, pa.Table) else markets
+        key = {"protocol": str, "asset": str}  # numbers may be labels too
+        found = given.astype(key).merge(found.astype(key), how="outer", on=["protocol", "asset"])
+    return plain_table(found, TABLES["markets"], Faults())
 
 
 def _check_positions_present(positions: RawTable, length: int, faults: Faults) -> None:

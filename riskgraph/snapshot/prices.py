@@ -20,16 +20,17 @@ PRICE_TOLERANCE = 1e-9
 USD_TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Derived:
-    """Which tables were made from the position rows, and in words how."""
+    """Prices made from the position rows: the table ``assets``, what single protocols show, and in words how."""
 
-    tables: tuple[str, ...]
+    assets: RawTable
+    market_prices: tuple[list[str], list[str], list[float]]  # protocol, asset, price, where it is another
     notes: tuple[str, ...]
 
 
-def price_tables(positions: RawTable, markets: RawTable, faults: Faults) -> tuple[RawTable, RawTable, Derived]:
-    """Make the tables ``assets`` and ``markets`` (prices only) from ``usd ÷ amount`` of the position rows.
+def price_tables(positions: RawTable, faults: Faults) -> Derived:
+    """Make the table ``assets``, and the prices that single protocols show, from ``usd ÷ amount`` of the rows.
 
     A basket (a remainder whose tokens are not known, METHODS 1) is valued in USD: price 1, amount = usd. An asset
     without any row that holds both values has no price, which is a fault: nobody guesses prices.
@@ -63,21 +64,17 @@ def price_tables(positions: RawTable, markets: RawTable, faults: Faults) -> tupl
     if basket[: len(names)].any():
         held = [name for at, name in enumerate(names) if basket[at]]
         notes.append(f"assets.kind: {', '.join(held)} taken as a basket, valued in USD (price 1, amount = usd)")
-    own = np.flatnonzero((found_protocol >= 0) & (price != best[found_asset]))
-    if len(own) and not markets:
-        labels = positions["protocol"].labels
-        markets = {
-            "protocol": RawColumn(codes=found_protocol[own].astype(np.int32), labels=labels),
-            "asset": RawColumn(codes=found_asset[own].astype(np.int32), labels=positions["asset"].labels),
-            "price": RawColumn(numbers=price[own]),
-        }
+    apart = np.abs(price - best[found_asset]) > PRICE_TOLERANCE * best[found_asset]
+    own = np.flatnonzero((found_protocol >= 0) & apart)
+    labels = [positions["protocol"].labels[int(code)].as_py() for code in found_protocol[own]]
+    held = [names[code] for code in found_asset[own]]
+    if len(own):
+        pairs = zip(labels, held, price[own], best[found_asset[own]], strict=True)
         shown = ", ".join(
-            f"{labels[int(found_protocol[at])]}: {names[found_asset[at]]} {price[at]:.6g} "
-            f"against {best[found_asset[at]]:.6g}"
-            for at in own[:5]
+            f"{where}: {what} {own_price:.6g} against {other:.6g}" for where, what, own_price, other in pairs
         )
         notes.append(f"markets.price: protocols show different prices for the same asset ({shown})")
-    return assets, markets, Derived(("assets", "markets"), tuple(notes))
+    return Derived(assets, (labels, held, price[own].tolist()), tuple(notes))
 
 
 def _group_prices(

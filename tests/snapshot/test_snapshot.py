@@ -188,6 +188,23 @@ def test_prices_come_from_the_rows_only_where_every_row_agrees():
         Snapshot(positions=pd.concat([rows, rows.iloc[[0]].assign(account="z", usd=3002.0)]))
 
 
+def test_prices_of_single_protocols_join_the_terms_that_are_given():
+    rows = pd.DataFrame(
+        {
+            "account": ["a", "b", "c"],
+            "protocol": ["v2", "v3", "v4"],
+            "asset": "ETH",
+            "side": "collateral",
+            "amount": [2.0, 1.0, 1.0],
+            "usd": [3000.0, 1600.0, 1500.0 * (1 + 1e-15)],
+        }
+    )
+    terms = pd.DataFrame({"protocol": ["v2", "v3"], "asset": "ETH", "liquidation_threshold": [0.8, 0.7]})
+    frame = Snapshot(positions=rows, markets=terms).markets.set_index("protocol")
+    assert frame["price"].to_dict() == {"v2": 1500.0, "v3": 1600.0, "v4": 1500.0}
+    assert frame["liquidation_threshold"].fillna(0.0).to_dict() == {"v2": 0.8, "v3": 0.7, "v4": 0.0}
+
+
 def test_usd_stands_in_for_amount_and_must_agree_with_it():
     tables = plain()
     tables["positions"] = tables["positions"].assign(amount=[np.nan, 2.0, np.nan], usd=[750.0, np.nan, 100.0])
