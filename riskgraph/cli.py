@@ -36,6 +36,7 @@ _USAGE: Any = next(parent for parent in typer.BadParameter.__mro__ if parent.__n
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Who falls next, how far, and what could we do about it: contagion, margin and collateral reuse in one graph. "
     "PATH is a table of positions, a folder of tables, a .duckdb file, or the name of a bundled dataset.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,18 +37,20 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def writing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def writing_folder(path: str | os.PathLike[str], ours: Collection[str]) -> Iterator[Path]:
     """Give a folder beside ``path`` to fill; rename it into place if all went well, remove it if not.
 
-    An existing folder is replaced only if it holds nothing but Parquet files (an earlier snapshot).
+    An existing folder is replaced only if it is empty or holds nothing but files of the names ``ours``.
     """
     target = Path(path)
     if target.is_file():
         raise InputError(f"{target}: expected the path of a folder to write, got a file")
     if target.is_dir():
-        foreign = sorted(entry.name for entry in target.iterdir() if entry.suffix != ".parquet")
+        foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in ours)
         if foreign:
-            raise InputError(f"{target}: expected a new or Parquet-only folder, got one with {', '.join(foreign[:5])}")
+            raise InputError(
+                f"{target}: expected a new folder or an earlier snapshot, got one with {', '.join(foreign[:5])}"
+            )
     scratch = _scratch_beside(target)
     fresh = scratch / target.name
     old = scratch / "replaced"

@@ -18,6 +18,7 @@ from riskgraph.graph.book import exposure_graph
 from riskgraph.provenance import Provenance
 from riskgraph.reuse_measures import Measures, measure
 from riskgraph.reuse_paths import Break, broken
+from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -269,6 +270,9 @@ def collateral_reuse(snap: Snapshot, *, ranking: Ranking | None = None) -> Colla
     >>> collateral_reuse(snap).multipliers.round(4).loc["ETH", "gross":"multiplier"].to_dict()
     {'gross': 210.0, 'rehypothecated': 30.0, 'looped': 50.0, 'unique': 130.0, 'multiplier': 1.6154}
     """
+    check_snapshot(snap)
+    if ranking is not None and not isinstance(ranking, Ranking):
+        raise InputError(f"ranking: expected what contagion_centrality gives, got {type(ranking).__name__}")
     if ranking is not None and ranking.provenance.digest != snap.digest:
         raise InputError(
             f"ranking: expected one of this snapshot (digest {snap.digest}), got one of {ranking.provenance.digest}"

@@ -165,7 +165,7 @@ def debtrank(
     alpha : float, optional
         α ≥ 0 of ``nonlinear``; 0 is ``linear``, infinity would be ``threshold``.
     damping : float
-        δ ≥ 0, a factor on every transmission.
+        δ in [0, 1], a factor on every transmission.
     horizon : int, optional
         Stop after so many waves; the result says in ``converged`` whether that cut anything off. A wave is accounts →
         assets and protocols, to the end of their own backing chain → accounts. On a graph with kindless nodes, and
@@ -228,8 +228,22 @@ def debtrank(
         rounds=int(run.rounds[0]),
         converged=bool(run.converged[0]),
         history=read_only(np.stack([h[:, 0] for h in run.history])) if history else None,
-        provenance=Provenance("debtrank", graph.digest, {**arguments, "max_rounds": max_rounds}),
+        provenance=Provenance(
+            "debtrank",
+            graph.digest,
+            {"graph": graph_call(graph), "shock": _told(graph, asked), **arguments, "max_rounds": max_rounds},
+        ),
     )
+
+
+def graph_call(graph: ExposureGraph) -> str:
+    """Say how the graph was made, for the provenance of a result on it."""
+    return str(graph.provenance) if graph.provenance is not None else repr(graph).strip("<>")
+
+
+def _told(graph: ExposureGraph, start: Floats) -> dict[str, float]:
+    """Give the shock as labels and numbers, all of it: a result can be rebuilt from its provenance."""
+    return {str(graph.labels[at]): float(start[at]) for at in np.flatnonzero(start)}
 
 
 def starts_defaulted(graph: ExposureGraph) -> Bools:
@@ -240,8 +254,8 @@ def starts_defaulted(graph: ExposureGraph) -> Bools:
 
 def checked_rules(graph: ExposureGraph, model: str, rules: Rules) -> Rules:
     """Return the rules, or raise one InputError that says what does not fit."""
-    if not 0.0 <= rules.damping < np.inf:
-        raise InputError(f"damping: expected a finite number of at least 0, got {rules.damping!r}")
+    if not 0.0 <= rules.damping <= 1.0:
+        raise InputError(f"damping: expected a share in [0, 1], got {rules.damping!r}")
     if not 0.0 < rules.tol < 1.0:
         raise InputError(f"tol: expected a number between 0 and 1, got {rules.tol!r}")
     for what, value in (("horizon", rules.horizon), ("max_rounds", rules.max_rounds)):

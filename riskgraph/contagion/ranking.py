@@ -13,7 +13,7 @@ import numpy as np
 from riskgraph.arrays import Bools, Floats, Ints, read_only
 from riskgraph.contagion.models import chosen_model
 from riskgraph.contagion.perron import perron_root
-from riskgraph.contagion.propagation import checked_rules, starts_defaulted
+from riskgraph.contagion.propagation import checked_rules, graph_call, starts_defaulted
 from riskgraph.contagion.sources import Effects, chosen_sources, effects_of, left_out_bound
 from riskgraph.contagion.spreading import Rules, System, system
 from riskgraph.errors import InputError
@@ -223,7 +223,7 @@ def contagion_centrality(
             *_growth_notes(name, damping * radius, horizon),
         ),
         road=_road(parts, name, effects, rules),
-        provenance=Provenance("contagion_centrality", graph.digest, arguments),
+        provenance=Provenance("contagion_centrality", graph.digest, {"graph": graph_call(graph), **arguments}),
     )
 
 

@@ -14,6 +14,8 @@ from riskgraph.graph.exposure import ACCOUNT, ASSET, PROTOCOL, ExposureGraph
 from riskgraph.graph.holdings import NETTING, Holdings, holdings_of, netted, treasuries
 from riskgraph.graph.sales import Sales, sales_of
 from riskgraph.margin.account_health import margin_accounts
+from riskgraph.provenance import Provenance
+from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
@@ -78,6 +80,7 @@ def exposure_graph(
     >>> float(graph.leverage[account, ether])
     2.5
     """
+    check_snapshot(snap)
     _check_arguments(netting, haircut, default_capital)
     held = holdings_of(snap)
     sales = sales_of(snap, netting, haircut)
@@ -110,6 +113,11 @@ def exposure_graph(
         default_model="liquidation",
         notes=_notes(snap, capital, sales, equity, own_money),
         digest=snap.digest,
+        provenance=Provenance(
+            "exposure_graph",
+            snap.digest,
+            {"netting": netting, "haircut": haircut, "default_capital": default_capital},
+        ),
     )
 
 
@@ -201,7 +209,8 @@ def _matrices(
     )
     by_capital = sparse.diags_array(np.divide(1.0, capital.usd, out=np.zeros(n_protocols), where=capital.usd > 0.0))
     equity = held.equity[people]
-    by_equity = sparse.diags_array(np.divide(1.0, equity, out=np.zeros(len(equity)), where=equity > 0.0))
+    # An equity so small that 1/E overflows has no leverage that a float can hold: its row stays empty.
+    by_equity = sparse.diags_array(np.divide(1.0, equity, out=np.zeros(len(equity)), where=equity > 1e-300))
     leverage = sparse.block_array(
         [
             [backing, receipts, sales.share[keep, :][:, people]],

@@ -12,7 +12,8 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, Labels, read_only
 from riskgraph.errors import InputError
-from riskgraph.graph.matrices import checked_matrix, leverage_of, listed, weights_of
+from riskgraph.graph.matrices import by_label, checked_matrix, leverage_of, listed, weights_of
+from riskgraph.provenance import Provenance
 
 if TYPE_CHECKING:
     import igraph
@@ -67,6 +68,8 @@ class ExposureGraph:
         What was assumed on the way, in words.
     digest : str or None
         Digest of the snapshot it came from.
+    provenance : Provenance or None
+        The call that made it of a snapshot.
     """
 
     labels: Labels
@@ -83,6 +86,7 @@ class ExposureGraph:
     default_model: str
     notes: tuple[str, ...] = ()
     digest: str | None = None
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -158,10 +162,15 @@ class ExposureGraph:
         self, values: Mapping[str, float] | pd.Series[Any] | ArrayLike, *, low: float, high: float, what: str
     ) -> Floats:
         """Turn a mapping or Series by label, or an array in node order, into a checked vector (absent labels are 0)."""
+        if isinstance(values, str) or values is None:
+            raise InputError(f"{what}: expected a mapping of labels to numbers, or an array, got {values!r}")
         if hasattr(values, "items"):
             items = list(values.items())
             vector = np.zeros(len(self))
-            given = np.array([float(value) for _, value in items])
+            try:
+                given = np.array([float(value) for _, value in items])
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{what}: expected numbers, got {error}") from error
             names = [str(label) for label, _ in items]
             if len(set(names)) != len(names):
                 raise InputError(f"{what}: expected every label once")
@@ -195,12 +204,13 @@ class ExposureGraph:
 
         Parameters
         ----------
-        exposures : array or sparse matrix, shape (n, n)
-            ``A[i, j]`` in USD: i loses when j is impaired (creditor rows, debtor columns). Zero diagonal.
-        capital : array, shape (n,)
-            Equity E in USD; a node with E ≤ 0 starts defaulted.
+        exposures : array, sparse matrix or DataFrame, shape (n, n)
+            ``A[i, j]`` in USD: i loses when j is impaired (creditor rows, debtor columns). Zero diagonal. A frame has
+            the same labels as index and columns.
+        capital : array or Series, shape (n,)
+            Equity E in USD; a node with E ≤ 0 starts defaulted. Beside a frame, a Series goes by its labels.
         labels : sequence of str, optional
-            Default ``0`` to ``n-1``.
+            Default the frame's, or ``0`` to ``n-1``.
         weights : {"assets", "equity", "uniform"} or array, optional
             Economic-value weight v, made to sum to 1. ``assets`` (default): row sums of ``exposures``
             (uniform where nobody is exposed to anybody); ``equity``: max(E, 0).
@@ -224,6 +234,7 @@ class ExposureGraph:
         >>> g
         <ExposureGraph: 2 nodes; 2 edges; total exposure $7; 1 component>
         """
+        exposures, capital, labels = by_label(exposures, capital, labels)
         equity = np.array(capital, dtype=np.float64)
         n = len(equity) if equity.ndim == 1 else -1
         matrix = checked_matrix(exposures, equity, lgd, labels)

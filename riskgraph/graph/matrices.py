@@ -14,7 +14,29 @@ from riskgraph.errors import Faults, InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["checked_matrix", "leverage_of", "listed", "weights_of"]
+__all__ = ["by_label", "checked_matrix", "leverage_of", "listed", "weights_of"]
+
+
+def by_label(exposures: Any, capital: Any, labels: Sequence[str] | None) -> tuple[Any, Any, Sequence[str] | None]:
+    """Bring a frame of exposures, and capital by label, into one order; leave arrays as they are."""
+    if not hasattr(exposures, "columns"):
+        if hasattr(capital, "index") and labels is not None and hasattr(capital, "reindex"):
+            capital = _ordered(capital, labels)
+        return exposures, capital, labels
+    names = list(exposures.index)
+    if len(set(names)) != len(names) or set(names) != set(exposures.columns) or len(names) != exposures.shape[1]:
+        raise InputError("exposures: expected a frame with the same labels, each once, as index and columns")
+    if labels is not None and list(labels) != names:
+        raise InputError("labels: expected none beside a frame, or the frame's own in its order")
+    if hasattr(capital, "reindex"):
+        capital = _ordered(capital, names)
+    return exposures[names].to_numpy(), capital, [str(name) for name in names]
+
+
+def _ordered(capital: Any, names: Sequence[Any]) -> Any:
+    if set(capital.index) != set(names) or len(capital.index) != len(names):
+        raise InputError(f"capital: expected a Series with the labels of the exposures, got {list(capital.index)[:5]}")
+    return capital.loc[list(names)].to_numpy()
 
 
 def leverage_of(exposures: sparse.csr_array, equity: Floats, lgd: float | ArrayLike) -> sparse.csr_array:

@@ -12,6 +12,7 @@ from riskgraph.errors import Faults
 from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins
 from riskgraph.snapshot.book import Book
 from riskgraph.snapshot.frames import protocol_terms
+from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,9 @@ def _health(weighted: Floats, debt: Floats, derivatives: DerivativeMargins | Non
         if derivatives is not None:
             traded = derivatives.positions > 0
             required = derivatives.maintenance
-            health = np.where(traded, np.where(required > 0.0, derivatives.equity / required, np.inf), health)
+            nothing_required = np.where(derivatives.equity < 0.0, -np.inf, np.inf)
+            ratio = np.where(required > 0.0, derivatives.equity / required, nothing_required)
+            health = np.where(traded, ratio, health)
     result: Floats = health
     return result
 
@@ -123,6 +126,7 @@ def health(snap: Snapshot) -> pd.DataFrame:
     """
     import pandas as pd
 
+    check_snapshot(snap)
     book = snap.book
     margins = margin_accounts(snap)
     _check_told(snap, margins)
@@ -167,6 +171,15 @@ def _check_told(snap: Snapshot, margins: MarginAccounts) -> None:
             "markets.liquidation_threshold",
             "expected a value for all collateral that stands against debt (in markets, emodes or accounts)",
             f"none for {_pairs(snap, rows)}",
+        )
+    nameless = blind & (np.bincount(book.margin[rows], minlength=len(blind)) == 0)
+    if nameless.any():
+        labels = snap.labels("account")
+        names = ", ".join(labels[int(code)].as_py() for code in book.margin_account[nameless][:5])
+        faults.add(
+            "accounts.liquidation_threshold",
+            "expected a value for accounts whose collateral is a published remainder alone",
+            f"none for {names}",
         )
     if margins.derivatives is not None and margins.derivatives.unmargined.any():
         faults.add(

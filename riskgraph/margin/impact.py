@@ -51,6 +51,8 @@ def table_depth(sold: Floats, fall: Floats, price_kind: str, name: str = "") -> 
     >>> round(table_depth(np.array([100.0, 200.0]), np.array([0.05, 0.1]), "average"), 6)
     1000.0
     """
+    if not (sold > 0.0).any():
+        raise InputError(f"liquidity.sold_usd: expected a size above 0 in the table of {name or 'an asset'}, got none")
     at, log_price = marginal_price(sold, fall, price_kind)
     target = np.log(0.9)
     if log_price[-1] <= target:  # inside the table: interpolate the price itself

@@ -11,13 +11,14 @@ import numpy as np
 from riskgraph.errors import Faults, InputError
 from riskgraph.readers.files import SUFFIXES, read_table
 from riskgraph.snapshot.columns import first_rows
+from riskgraph.snapshot.schema import TABLES
 from riskgraph.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["snapshot_from_long_table"]
+__all__ = ["from_positions", "snapshot_from_long_table"]
 
 _OF_ACCOUNT = ("account_liq_threshold", "account_liquidation_threshold")
 _OF_ROW = ("liquidation_threshold", "liq_threshold")
@@ -29,6 +30,7 @@ def snapshot_from_long_table(path: Path, *, totals: Path | None, as_of: str | dt
     table = read_table(path)
     _refuse_what_cannot_be_used(table, path)
     assets, notes = _assets_beside(path)
+    notes += _left_beside(path, totals)
     table = _with_usd(table)
     markets, accounts, table, said = _thresholds(table)
     notes += said
@@ -37,6 +39,18 @@ def snapshot_from_long_table(path: Path, *, totals: Path | None, as_of: str | dt
         notes += said
     given = {name: frame for name, frame in (("markets", markets), ("accounts", accounts)) if frame is not None}
     return Snapshot(positions=table, assets=assets, **given, as_of=as_of, notes=tuple(notes))
+
+
+def from_positions(tables: dict[str, Any]) -> list[str]:
+    """Move prices and thresholds that stand in the position rows of a folder to where they belong, in place."""
+    positions = _with_usd(tables["positions"])
+    markets, accounts, tables["positions"], said = _thresholds(positions)
+    for name, frame in (("markets", markets), ("accounts", accounts)):
+        if frame is not None and name in tables:
+            raise InputError(f"positions: expected thresholds in the table {name} alone, got them in the rows too")
+        if frame is not None:
+            tables[name] = frame
+    return said
 
 
 def _refuse_what_cannot_be_used(table: pa.Table, path: Path) -> None:
@@ -80,6 +94,14 @@ def _assets_beside(path: Path) -> tuple[pa.Table | None, list[str]]:
         if beside.is_file() and beside != path:
             return read_table(beside), [f"assets: read from {beside.name} beside {path.name}"]
     return None, []
+
+
+def _left_beside(path: Path, totals: Path | None) -> list[str]:
+    """Name the tables of a snapshot that stand beside a long table and are not read with it."""
+    named = {f"{name}{suffix}" for name in TABLES if name != "assets" for suffix in SUFFIXES}
+    used = {path.name, totals.name if totals is not None else ""}
+    found = sorted(entry.name for entry in path.parent.iterdir() if entry.name in named - used)
+    return [f"not read beside {path.name}: {', '.join(found)} (name the folder to read them all)"] if found else []
 
 
 def _with_usd(table: pa.Table) -> pa.Table:
@@ -242,6 +264,18 @@ def _side_sums(table: pa.Table) -> Any:
     if rows["usd"].notna().any() and rows["usd"].dtype.kind not in "fiu":
         raise InputError(f"positions.usd: expected numbers, got values such as {_first_text(rows['usd'])!r}")
     rows = rows[rows["side"].isin(("collateral", "debt"))]
+    blank = rows["usd"].isna()
+    if blank.any():
+        listed = [int(row) + 1 for row in rows.index[blank]]
+        faults = Faults()
+        faults.add(
+            "positions.usd",
+            "expected a value in every collateral and debt row that totals are held against",
+            "",
+            listed,
+        )
+        faults.raise_if_any()
+    rows = rows.sort_values([*_KEY, "side", "usd"])  # sums must not depend on the order of rows
     wide = rows.pivot_table(index=_KEY, columns="side", values="usd", aggfunc="sum", fill_value=0.0).reset_index()
     for side in ("collateral", "debt"):
         if side not in wide:

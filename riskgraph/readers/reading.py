@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskgraph.errors import InputError
 from riskgraph.readers.files import SUFFIXES, duckdb_tables, read_table, stem
-from riskgraph.readers.long_table import snapshot_from_long_table
+from riskgraph.readers.long_table import from_positions, snapshot_from_long_table
 from riskgraph.snapshot.schema import TABLES
 from riskgraph.snapshot.snapshot import Snapshot
 from riskgraph.snapshot.store import META
@@ -128,6 +128,8 @@ def _from_tables(source: Path, tables: dict[str, Any], as_of: str | dt.date | No
     if foreign:
         notes = (*notes, f"not read (no table of a snapshot): {', '.join(foreign)}")
     ours = {name: table for name, table in tables.items() if table is not None}
+    said = from_positions(ours)
+    notes = (*notes, *said)
     return Snapshot(**ours, as_of=as_of, notes=notes)
 
 

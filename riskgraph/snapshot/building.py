@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskgraph.arrays import Ints, read_only, summed
+from riskgraph.arrays import Ints, read_only
 from riskgraph.errors import Faults
 from riskgraph.snapshot.checks import check_duplicates, check_liquidity, check_positions, check_values
 from riskgraph.snapshot.columns import RawColumn, RawTable, first_rows, plain_table
 from riskgraph.snapshot.prices import fill_amounts, price_tables
+from riskgraph.snapshot.relations import check_relations, without_defaults
 from riskgraph.snapshot.schema import TABLES, TableSchema
 from riskgraph.snapshot.tables import Table
 
@@ -72,10 +73,9 @@ def build(frames: Mapping[str, pd.DataFrame | pa.Table | None]) -> Built:
     coded = {name: _coded(raw[name], TABLES[name], lengths[name], labels, faults) for name in TABLES}
     coded["positions"] = fill_amounts(coded, faults, notes)
     tables = {name: _sorted(coded[name], faults) for name in TABLES}
-    _check_backing(tables["backing"], labels, faults)
-    _check_claims(tables["claims"], labels, faults)
-    _check_emodes(tables, faults)
+    check_relations(tables, labels, faults)
     faults.raise_if_any()
+    tables["markets"] = without_defaults(tables["markets"], tables["assets"])
     return Built(tables, labels, tuple(notes))
 
 
@@ -164,44 +164,3 @@ def _sorted(table: Table, faults: Faults) -> Table:
         {name: read_only(values[order] + 0.0) for name, values in table.numbers.items()},  # + 0.0 turns -0 into 0
         {name: read_only(flags[order]) for name, flags in table.flags.items()},
     )
-
-
-def _check_backing(backing: Table, labels: Mapping[str, Any], faults: Faults) -> None:
-    if (
-        not len(backing)
-        or "share" not in backing.numbers
-        or "token" not in backing.codes
-        or "backed_by" not in backing.codes
-    ):
-        return
-    token, share = backing.code("token"), backing.number("share")
-    known = token >= 0
-    total = summed(token[known], share[known], len(labels["asset"]))
-    over = np.flatnonzero(total > 1.0 + 1e-12)
-    if len(over):
-        names = ", ".join(f"{labels['asset'][int(at)]} = {total[at]:g}" for at in over[:5])
-        faults.add("backing.share", "expected shares of one token to sum to at most 1", names)
-    own = backing.code("backed_by") == token
-    if own.any():
-        names = ", ".join(str(labels["asset"][int(at)]) for at in token[own][:5])
-        faults.add("backing.backed_by", "expected no token that backs itself", names)
-
-
-def _check_claims(claims: Table, labels: Mapping[str, Any], faults: Faults) -> None:
-    own = (claims.code("creditor") == claims.code("debtor")) & (claims.code("debtor") >= 0)
-    if own.any():
-        names = ", ".join(sorted({str(labels["protocol"][int(at)]) for at in claims.code("debtor")[own]})[:5])
-        faults.add("claims.debtor", "expected another protocol than the creditor", names)
-
-
-def _check_emodes(tables: Mapping[str, Table], faults: Faults) -> None:
-    accounts, emodes = tables["accounts"], tables["emodes"]
-    if "emode" not in accounts.codes:
-        return
-    known = set(zip(emodes.code("protocol").tolist(), emodes.text("category"), strict=True))
-    categories = [*accounts.labels["emode"].to_pylist(), ""]
-    pairs = np.stack([accounts.code("protocol"), accounts.code("emode")])
-    used = {(int(p), categories[e]) for p, e in np.unique(pairs, axis=1).T if categories[e] not in ("", "0")}
-    unknown = sorted(category for _, category in used - known)
-    if unknown and len(emodes):
-        faults.add("accounts.emode", "expected a category of that protocol in the table emodes", ", ".join(unknown[:5]))

@@ -37,10 +37,27 @@ def check_values(table: RawTable, schema: TableSchema, faults: Faults) -> None:
             faults.add(f"{schema.name}.{name}", schema[name].expected, shown, [int(row) + 1 for row in rows["index"]])
     for name, column in table.items():
         declared = schema[name]
-        if column.codes is not None and declared.kind not in ("choice",) and declared.required:
+        if column.codes is not None and declared.kind != "choice":
+            _check_spaces(column, f"{schema.name}.{name}", faults)
+        if column.codes is not None and declared.kind != "choice" and declared.required:
             empty = column.codes < 0
             if empty.any() and not declared.may_be_empty:
                 faults.add(f"{schema.name}.{name}", declared.expected, "nothing", first_rows(empty))
+
+
+def _check_spaces(column: RawColumn, where: str, faults: Faults) -> None:
+    """Refuse labels with spaces around them: they look like the label without and are another one."""
+    import pyarrow.compute as pc
+
+    spaced = pc.not_equal(pc.utf8_trim_whitespace(column.labels), column.labels).to_numpy(zero_copy_only=False)
+    if spaced.any():
+        rows = first_rows(np.append(spaced, False)[column.codes])
+        faults.add(
+            where,
+            "expected labels without spaces around them",
+            repr(column.labels[int(np.argmax(spaced))].as_py()),
+            rows,
+        )
 
 
 def _frame(table: RawTable, schema: TableSchema) -> tuple[pd.DataFrame, dict[str, Any]]:

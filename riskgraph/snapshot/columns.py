@@ -61,6 +61,9 @@ def plain_table(frame: pd.DataFrame | pa.Table, schema: TableSchema, faults: Fau
 
     Returns the columns, and the number of rows.
     """
+    if not (isinstance(frame, pa.Table) or hasattr(frame, "columns")):
+        faults.add(schema.name, "expected a pandas DataFrame or an Arrow table", type(frame).__name__)
+        return {}, 0
     names = [str(name) for name in (frame.schema.names if isinstance(frame, pa.Table) else frame.columns)]
     where = schema.name
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -88,8 +91,8 @@ def _arrow(frame: pd.DataFrame | pa.Table, column: Column, where: str, faults: F
             array = frame.column(column.name)
         else:
             array = pa.array(frame[column.name], from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        faults.add(where, column.expected, f"values of mixed types ({str(error).splitlines()[0]})")
+    except (pa.ArrowException, OverflowError, UnicodeError) as error:
+        faults.add(where, column.expected, f"values that cannot be read ({str(error).splitlines()[0]})")
         return None
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)

@@ -65,6 +65,7 @@ def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
     lines += _depth_note(snap)
     lines += _entry_note(snap)
     lines += _emode_note(snap)
+    lines += _case_notes(snap)
     return tuple(dict.fromkeys(lines))
 
 
@@ -122,6 +123,21 @@ def _emode_note(snap: Snapshot) -> list[str]:
     named = int(real[accounts.code("emode")].sum())
     words = "there is no table emodes, so the markets' thresholds and bonuses are used"
     return [f"accounts.emode: {named:,} accounts are in a category, but {words}"] if named else []
+
+
+def _case_notes(snap: Snapshot) -> list[str]:
+    """Labels that differ in upper and lower case only may be one thing written twice."""
+    import pyarrow.compute as pc
+
+    notes = []
+    for domain in ("account", "protocol", "asset"):
+        labels = snap.labels(domain)
+        counts = pc.value_counts(pc.utf8_lower(labels))
+        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+        if twice:
+            told = f"{_some(sorted(twice))} stand in more than one spelling (upper and lower case)"
+            notes.append(f"positions.{domain}: {told} and are taken as different")
+    return notes
 
 
 def filled_frame(snap: Snapshot, name: str) -> pd.DataFrame:

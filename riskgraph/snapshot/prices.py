@@ -46,7 +46,9 @@ def price_tables(positions: RawTable, faults: Faults) -> Derived:
     priced = (amount > 0.0) & (usd >= 0.0) & (asset >= 0)
     found, price, value = _group_prices(group, amount, usd, priced, names, n_protocols, faults)
     found_asset, found_protocol = found // (n_protocols + 1) - 1, found % (n_protocols + 1) - 1
-    best = _asset_prices(found_asset, found_protocol, price, value, len(names))
+    by_label = np.argsort(np.argsort(positions["protocol"].labels.to_numpy(zero_copy_only=False)))
+    place = np.append(by_label, -1)[found_protocol] if "protocol" in positions else found_protocol
+    best = _asset_prices(found_asset, place, price, value, len(names))
     best[basket[: len(names)]] = 1.0
     unknown = [name for at, name in enumerate(names) if np.isnan(best[at])]
     if unknown:
@@ -99,7 +101,10 @@ def _group_prices(
 
 
 def _asset_prices(asset: Ints, protocol: Ints, price: Floats, value: Floats, n_assets: int) -> Floats:
-    """Price of each asset: the wallets' if they show one, else that of the protocol where most USD of it stands."""
+    """Price of each asset: the wallets' if they show one, else that of the protocol where most USD of it stands.
+
+    ``protocol`` is a protocol's place among all labels (-1: wallets); of equals the last label counts.
+    """
     best = np.full(n_assets, np.nan)
     order = np.lexsort((protocol, value, protocol == -1))  # wallets last, so that theirs is what remains
     for at in order:

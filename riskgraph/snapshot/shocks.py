@@ -41,7 +41,7 @@ def with_prices(snap: Snapshot, prices: Mapping[str, float]) -> Snapshot:
     old = snap.table("assets").number("price")
     new = np.array(old)
     faults = Faults("prices")
-    for name, price in prices.items():
+    for name, price in _numbers(prices, "prices").items():
         if not (np.isfinite(price) and price >= 0.0):
             faults.add(name, "expected a price of at least 0 (USD a unit)", str(price))
         new[codes[name]] = price
@@ -95,7 +95,7 @@ def price_moves(
     codes = _codes(snap, shock, "shock")
     faults = Faults("shock")
     baskets = snap.families.is_kind("basket")
-    for name, move in shock.items():
+    for name, move in _numbers(shock, "shock").items():
         if not (np.isfinite(move) and move > -1.0):
             faults.add(name, "expected a relative move above -1", str(move))
         if baskets[codes[name]]:
@@ -165,7 +165,15 @@ def _correlated_moves(snap: Snapshot, named: Mapping[int, float], correlation: p
     return moves
 
 
+def _numbers(given: Mapping[str, float], what: str) -> dict[str, float]:
+    try:
+        return {name: float(value) for name, value in given.items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{what}: expected a mapping of assets to numbers, got {given!r}") from error
+
+
 def _codes(snap: Snapshot, given: Mapping[str, float], what: str) -> dict[str, int]:
+    _numbers(given, what)
     place = {name: at for at, name in enumerate(snap.labels("asset").to_pylist())}
     unknown = [name for name in given if name not in place]
     if unknown:
@@ -174,6 +182,10 @@ def _codes(snap: Snapshot, given: Mapping[str, float], what: str) -> dict[str, i
 
 
 def _moved(snap: Snapshot, new: Floats, factor: Floats, note: str) -> Snapshot:
+    with np.errstate(over="ignore"):
+        total = (snap.book.usd * factor[snap.book.asset]).sum()
+    if not np.isfinite(new).all() or np.isinf(total):
+        raise InputError("prices: expected a book whose value a float can hold, got one beyond 1e308 USD")
     assets, markets = snap.table("assets"), snap.table("markets")
     tables = {"assets": replace(assets, numbers={**assets.numbers, "price": read_only(new)})}
     if "price" in markets.numbers:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from riskgraph.snapshot.families import Families
     from riskgraph.snapshot.tables import Table
 
-__all__ = ["Snapshot"]
+__all__ = ["Snapshot", "check_snapshot"]
 
 
 class Snapshot:
@@ -282,6 +282,12 @@ class Snapshot:
         from riskgraph.snapshot.store import write_snapshot
 
         write_snapshot(self, path)
+
+
+def check_snapshot(given: object) -> None:
+    """Refuse anything that is no Snapshot, with words that say what is."""
+    if not isinstance(given, Snapshot):
+        raise InputError(f"snap: expected a Snapshot (read_snapshot gives one), got {type(given).__name__}")
 
 
 def _moment(as_of: str | dt.date | None) -> str | None:

@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from riskgraph.errors import InputError
 from riskgraph.files import writing, writing_folder
 from riskgraph.provenance import VERSION
+from riskgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
@@ -32,6 +34,25 @@ def write_snapshot(snap: Snapshot, path: str | os.PathLike[str]) -> None:
         _write_parquet(snap, path)
 
 
+def _check_replaceable(path: Path) -> None:
+    """Refuse to write over a DuckDB file that is not an earlier snapshot."""
+    import duckdb
+
+    if not path.is_file():
+        return
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            listed = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    except duckdb.Error as error:
+        message = f"{path}: expected a new file or an earlier snapshot, got no DuckDB file"
+        raise InputError(message) from error
+    names = {row[0] for row in listed}
+    foreign = sorted(names - {*TABLES, META})
+    if foreign or META not in names:
+        came = ", ".join(foreign[:5]) or "no snapshot"
+        raise InputError(f"{path}: expected a new file or an earlier snapshot, got one with {came}")
+
+
 def _meta(snap: Snapshot) -> dict[str, str]:
     return {
         "as_of": snap.as_of or "",
@@ -45,7 +66,7 @@ def _write_parquet(snap: Snapshot, path: str | os.PathLike[str]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with writing_folder(path) as folder:
+    with writing_folder(path, {f"{name}.parquet" for name in (*TABLES, META)}) as folder:
         for name, table in snap._built.tables.items():
             if len(table):
                 pq.write_table(table.arrow(), folder / f"{name}.parquet", compression="zstd")
@@ -56,6 +77,7 @@ def _write_duckdb(snap: Snapshot, path: str | os.PathLike[str]) -> None:
     import duckdb
     import pyarrow as pa
 
+    _check_replaceable(Path(path))
     with writing(path) as beside, duckdb.connect(str(beside)) as connection:
         for name, table in snap._built.tables.items():
             if len(table):

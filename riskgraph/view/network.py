@@ -188,7 +188,8 @@ def network_map(
             raise InputError(f"{name}: not available yet on the map, expected None, got {type(given).__name__}")
     if backend not in BACKENDS:
         raise InputError(f"backend: expected None or 'pyvis', got {backend!r}")
-    arguments = {"ranking": None if ranking is None else type(ranking).__name__, "top": top, "backend": backend}
+    ranked = str(getattr(ranking, "provenance", None))
+    arguments = {"ranking": ranked, "top": top, "backend": backend}
     return NetworkMap(draw(graph, ranking, top), backend, Provenance("network_map", graph.digest, arguments))
 
 

@@ -61,6 +61,7 @@ def scores_of(graph: ExposureGraph, ranking: Any) -> Scores:
     missing = [name for name in ("to_frame", "model", "spectral_radius", "asset_shock") if not hasattr(ranking, name)]
     if missing:
         raise InputError(f"ranking: expected what contagion_centrality gives, got {type(ranking).__name__}")
+    _check_same(graph, getattr(ranking, "graph", graph))
     frame = ranking.to_frame()
     at = graph.index([str(label) for label in frame.index], what="ranking")
     by_column = {name: _column(frame, name, at, len(graph)) for name in COLUMNS}
@@ -68,6 +69,16 @@ def scores_of(graph: ExposureGraph, ranking: Any) -> Scores:
     colour = "first_round_usd" if growing else "contagion"
     name = "First-wave loss (USD)" if growing else "Contagion centrality R"
     return Scores(by_column, colour, name, _basis(graph, ranking, growing))
+
+
+def _check_same(graph: ExposureGraph, ranked: ExposureGraph) -> None:
+    """Refuse a ranking of a graph with other nodes or another Λ (the same book with other options, say)."""
+    if ranked is graph:
+        return
+    mine, other = graph.leverage, ranked.leverage
+    same = np.array_equal(graph.labels, ranked.labels) and mine.nnz == other.nnz
+    if not (same and np.array_equal(mine.indices, other.indices) and np.array_equal(mine.data, other.data)):
+        raise InputError("ranking: expected one of the graph that is drawn, got one of another graph")
 
 
 def _column(frame: pd.DataFrame, name: str, at: Any, n: int) -> Floats:

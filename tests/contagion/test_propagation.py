@@ -210,17 +210,25 @@ def test_equal_shocks_give_equal_bits_however_they_are_given():
         ({}, {"model": "nonlinear"}, "alpha: expected a finite number"),
         ({}, {"alpha": 2.0}, "alpha: expected none for model 'linear'"),
         ({}, {"model": "liquidation"}, "expected a graph of accounts, protocols and assets"),
-        ({}, {"damping": -1.0}, "damping: expected a finite number of at least 0"),
+        ({}, {"damping": -1.0}, r"damping: expected a share in \[0, 1\], got -1"),
         ({}, {"horizon": 0}, "horizon: expected a whole number of at least 1, got 0"),
         ({}, {"horizon": 1.5}, "horizon: expected a whole number of at least 1, got 1.5"),
         ({}, {"tol": 0.0}, "tol: expected a number between 0 and 1"),
-        ({}, {"cap": False, "damping": 3.0}, r"distress grows without end \(δλ₁ = 1.06"),
+        ({}, {"damping": 2.0}, r"damping: expected a share in \[0, 1\], got 2"),
+        ("A", {}, "shock: expected a mapping of labels to numbers"),
+        ({"A": None}, {}, "shock: expected numbers"),
         ({}, {"cap": False, "model": "nonlinear", "alpha": 1.0}, "cap: expected True for model 'nonlinear'"),
     ],
 )
 def test_refused(shock, arguments, words):
     with pytest.raises(InputError, match=words):
         debtrank(matrix_graph(*TWO, labels=["A", "B"]), shock, **arguments)
+
+
+def test_without_a_cap_only_what_dies_out():
+    g = matrix_graph([[0, 12.0], [12.0, 0]], [10.0, 10.0])
+    with pytest.raises(InputError, match=r"distress grows without end \(δλ₁ = 1.2"):
+        debtrank(g, {"0": 0.5}, cap=False)
 
 
 def test_a_budget_that_runs_out_is_an_error_with_its_numbers():
@@ -239,6 +247,7 @@ def test_shows_itself():
     frame = run.to_frame()
     assert frame.columns.tolist() == ["kind", "shock", "distress", "baseline", "loss_usd"]
     assert frame["loss_usd"].sum() == pytest.approx(run.loss_usd)
-    assert str(run.provenance).startswith("riskgraph 0.1.0, debtrank(model='linear'")
+    assert str(run.provenance).startswith("riskgraph 0.1.0, debtrank(graph='ExposureGraph: 2 nodes")
+    assert "shock={'B': 0.5}, model='linear'" in str(run.provenance)
     with pytest.raises(ValueError, match="read-only"):
         run.end[0] = 0.0

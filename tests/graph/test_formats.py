@@ -160,3 +160,16 @@ def test_undirected_and_parallel_edges_are_refused():
         ExposureGraph.from_networkx(twice)
     with pytest.raises(InputError, match=r"nodes\.capital_usd: expected this column"):
         ExposureGraph.from_networkx(nx.DiGraph([(0, 1, {"usd": 1.0})]))
+
+
+def test_a_frame_goes_by_its_labels():
+    import pandas as pd
+
+    A = pd.DataFrame([[0.0, 5.0], [2.0, 0.0]], index=["A", "B"], columns=["A", "B"])
+    graph = ExposureGraph.from_matrix(A[["B", "A"]], pd.Series([8.0, 10.0], index=["B", "A"]))
+    assert graph.labels.tolist() == ["A", "B"] and graph.capital_usd.tolist() == [10.0, 8.0]
+    assert graph.leverage.toarray().tolist() == [[0.0, 0.5], [0.25, 0.0]]
+    with pytest.raises(InputError, match="exposures: expected a frame with the same labels"):
+        ExposureGraph.from_matrix(A.rename(columns={"B": "C"}), [1.0, 1.0])
+    with pytest.raises(InputError, match="capital: expected a Series with the labels of the exposures"):
+        ExposureGraph.from_matrix(A, pd.Series([8.0, 10.0], index=["B", "C"]))

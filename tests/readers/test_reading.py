@@ -135,3 +135,18 @@ def test_formats_can_be_named_and_only_known_ones(tmp_path):
     assert read_snapshot(path, format="long").digest == read_snapshot(path).digest
     with pytest.raises(InputError, match="format: expected one of auto, directory, long, duckdb, got 'xml'"):
         read_snapshot(path, format="xml")
+
+
+def test_a_folder_may_hold_the_long_table_itself(tmp_path):
+    """What works as one file works in a folder, beside more tables; alone, it says which of them it leaves out."""
+    rows = write(ROWS.assign(account_liq_threshold=[0.8, None, 0.75, None]), tmp_path / "positions.csv")
+    depth = pd.DataFrame({"asset": ["stETH"], "model": ["linear"], "depth_usd": [1e6]})
+    write(depth, tmp_path / "liquidity.csv")
+    snap = read_snapshot(tmp_path)
+    assert snap.accounts["liquidation_threshold"].tolist() == [0.8, 0.75]
+    assert snap.liquidity["depth_usd"].tolist() == [1e6]
+    alone = read_snapshot(rows)
+    assert "not read beside positions.csv: liquidity.csv (name the folder to read them all)" in alone.assumptions
+    write(pd.DataFrame({"account": ["0xA1"], "protocol": ["one"], "label": ["Ann"]}), tmp_path / "accounts.csv")
+    with pytest.raises(InputError, match="expected thresholds in the table accounts alone"):
+        read_snapshot(tmp_path)

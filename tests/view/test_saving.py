@@ -52,7 +52,7 @@ def test_what_cannot_be_drawn_is_refused(arguments, said):
 
 
 def test_a_ranking_of_another_graph_is_refused():
-    with pytest.raises(InputError, match="ranking: expected labels of this graph"):
+    with pytest.raises(InputError, match="ranking: expected one of the graph that is drawn"):
         rg.network_map(rg.exposure_graph(hostile_snapshot()), ranking=synthetic()[1])
 
 
