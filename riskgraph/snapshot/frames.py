@@ -92,15 +92,21 @@ def _depth_note(snap: Snapshot) -> list[str]:
     deep = np.zeros(len(snap.labels("asset")), dtype=bool)
     deep[snap.table("liquidity").code("asset")] = True
     market = snap.families.sold_as
+    labels = snap.labels("asset")
+    unused = [
+        f"liquidity: the row of {labels[int(token)]} is not used, it is redeemed into {labels[int(market[token])]}"
+        for token in np.flatnonzero(deep & (market != np.arange(len(deep))))
+        if deep[market[token]]
+    ]
     deep[market[deep]] = True  # a token and what it is redeemed into share one market
     deep = deep[market]
     lacking = book.rows("collateral") & ~deep[book.asset] & ~snap.families.is_kind("basket")[book.asset]
     if not lacking.any():
-        return []
-    codes = np.unique(book.asset[lacking])
-    names = [snap.labels("asset")[int(code)].as_py() for code in codes]
+        return unused
+    names = [labels[int(code)].as_py() for code in np.unique(book.asset[lacking])]
     usd = book.usd[lacking].sum()
-    return [f"liquidity: infinite depth (no price impact) for {_some(names)}; ${usd:,.0f} of collateral stands in them"]
+    said = f"liquidity: infinite depth (no price impact) for {_some(names)}; ${usd:,.0f} of collateral stands in them"
+    return [*unused, said]
 
 
 def _entry_note(snap: Snapshot) -> list[str]:

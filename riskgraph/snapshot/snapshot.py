@@ -257,7 +257,11 @@ class Snapshot:
         return fresh
 
     def with_prices(self, prices: Mapping[str, float]) -> Snapshot:
-        """Return the same book at other prices (see :func:`riskgraph.snapshot.shocks.with_prices`)."""
+        """Return the same book at the given market prices (asset to USD a unit); nothing else follows.
+
+        A price that a protocol shows of its own moves by the same factor (see
+        :func:`riskgraph.snapshot.shocks.with_prices`).
+        """
         from riskgraph.snapshot import shocks
 
         return shocks.with_prices(self, prices)
@@ -269,7 +273,11 @@ class Snapshot:
         *,
         correlation: pd.DataFrame | None = None,
     ) -> Snapshot:
-        """Return the same book after a relative price move (see :func:`riskgraph.snapshot.shocks.with_shock`)."""
+        """Return the same book after relative price moves (asset to move above -1; -0.3 is a fall of 30 %).
+
+        ``follow`` says who else moves: ``backing`` (whatever the named tokens back), ``family``, ``none`` or
+        ``correlation`` (see :func:`riskgraph.snapshot.shocks.with_shock`).
+        """
         from riskgraph.snapshot import shocks
 
         return shocks.with_shock(self, shock, follow, correlation=correlation)

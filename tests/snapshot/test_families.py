@@ -68,6 +68,11 @@ def test_in_whose_market_a_token_is_sold():
     assert sold == {"ETH": "ETH", "WETH": "ETH", "stETH": "stETH", "wstETH": "stETH"}
     deep = snap.replace(liquidity=pd.DataFrame({"asset": ["wstETH"], "model": ["linear"], "depth_usd": [7.0]}))
     found = dict(zip(labels, depths(deep), strict=True))
+    both = pd.DataFrame({"asset": ["stETH", "wstETH"], "model": "linear", "depth_usd": [5.0, 7.0]})
+    assert (
+        "liquidity: the row of wstETH is not used, it is redeemed into stETH"
+        in snap.replace(liquidity=both).assumptions
+    )
     assert found == {"ETH": np.inf, "WETH": np.inf, "stETH": 7.0, "wstETH": 7.0}
 
 
