@@ -537,3 +537,301 @@ def common_collateral(rows, backing, protocols):
                     usd = sum(min(rests[i, p], rests[i, q]) for i in sorted(both))
                     found[asset, p, q] = (min(total), len(both), usd)
     return found
+
+
+# -- network valuation: METHODS 3.6 ----------------------------------------------------------------------------------
+# A[i][j] is what j owes i; everything in USD; one valuation function a paper, in the papers' own form.
+
+
+def normal_cdf(x):
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+def merton_default(k, assets, sigma):
+    """P(k): lognormal assets with mean ``assets`` end below k; assets that are certain or nothing, by comparison."""
+    if k <= 0.0:
+        return 0.0
+    if sigma == 0.0 or assets == 0.0:
+        return 1.0 if k > assets else 0.0
+    return normal_cdf((math.log(k / assets) + sigma**2 / 2.0) / sigma)
+
+
+def assets_below(k, assets, sigma):
+    """G(k): the part of the assets' mean that lies below k."""
+    if k <= 0.0:
+        return 0.0
+    if sigma == 0.0 or assets == 0.0:
+        return assets if k > assets else 0.0
+    return assets * normal_cdf((math.log(k / assets) - sigma**2 / 2.0) / sigma)
+
+
+def first_passage(k, assets, sigma):
+    """The assets touch k < assets before maturity."""
+    if k <= 0.0 or sigma == 0.0:
+        return 0.0
+    m = math.log(k / assets)
+    return normal_cdf((m + sigma**2 / 2.0) / sigma) + math.exp(-m) * normal_cdf((m - sigma**2 / 2.0) / sigma)
+
+
+def claim_value(valuation, E, E0, assets, pbar, sigma, R, near):
+    """V(E) of one node; equities nearer to 0 than ``near`` are 0."""
+    E = 0.0 if abs(E) <= near else E
+    k = assets - E
+    if valuation == "furfine":
+        return 1.0 if E >= 0.0 else R
+    if valuation == "linear":
+        return min(1.0, max(0.0, E / E0)) if near < E0 else 0.0
+    if valuation == "eisenberg_noe":
+        if pbar == 0.0:
+            return 1.0 if E >= 0.0 else 0.0
+        return min(1.0, max(0.0, (E + pbar) / pbar))
+    if valuation == "exante_furfine":
+        return 1.0 - (1.0 - R) * merton_default(k, assets, sigma)
+    if valuation == "black_cox":
+        return 1.0 - (1.0 - R) * (1.0 if E <= 0.0 else first_passage(k, assets, sigma))
+    fails = merton_default(k, assets, sigma)
+    if pbar == 0.0:
+        return 1.0 - fails
+    between = assets_below(k, assets, sigma) - assets_below(k - pbar, assets, sigma)
+    left = between - (k - pbar) * (fails - merton_default(k - pbar, assets, sigma))
+    return 1.0 - fails + R * left / pbar
+
+
+def network_valuation(A, assets, liabilities, valuation, shock, sigma, R, pbar="total", rounds=200_000):
+    """(E, V) at the greatest solution: all claims at face value, then again and again at V of the last equities."""
+    n = len(A)
+    owed = [sum(A[i][j] for i in range(n)) for j in range(n)]
+    size = [assets[i] + liabilities[i] + sum(A[i]) + owed[i] for i in range(n)]
+    ranked = [owed[j] + (liabilities[j] if pbar == "total" else 0.0) for j in range(n)]
+    E0 = [assets[i] - liabilities[i] - owed[i] + sum(A[i]) for i in range(n)]
+    left = [assets[i] * (1.0 - shock[i]) for i in range(n)]
+    V = [1.0] * n
+    before = None
+    for _ in range(rounds):
+        E = [left[i] - liabilities[i] - owed[i] + sum(A[i][j] * V[j] for j in range(n)) for i in range(n)]
+        if before is not None and max(abs(E[i] - before[i]) for i in range(n)) <= 1e-15 * max(size):
+            return E, V
+        before = E
+        V = [claim_value(valuation, E[j], E0[j], left[j], ranked[j], sigma[j], R[j], 1e-12 * size[j]) for j in range(n)]
+    raise AssertionError("the naive valuation did not end")
+
+
+# -- eigen, continued: the two parts of impact diffusion (METHODS 4; Silva, Souza, Tabak 2015) -------------------------
+
+
+def diffusion_parts(L):
+    """What each node adds to all communicability, for each of its links: as the first to fall, and as a later one."""
+    B = contagious(L)
+    C, n = walk_counts(B), len(L)
+    start, intermediate = [], []
+    for q in range(n):
+        without = walk_counts([[0.0] * n if i == q else B[i] for i in range(n)])
+        gone = [sum(C[i][j] - without[i][j] for j in range(n) if i != j) for i in range(n)]
+        links = sum(B[q])
+        start.append(gone[q] / links if links else 0.0)
+        intermediate.append(sum(gone[i] for i in range(n) if i != q) / links if links else 0.0)
+    return start, intermediate
+
+
+# -- fire sales and cross-holdings: METHODS 3.7 and 4 ------------------------------------------------------------------
+# H[i][a] is what institution i holds of asset a, USD; market[a] the asset in whose market a is sold.
+
+
+def leverage_targeting(H, E, impact, falls, market, insolvent="sell"):
+    """Greenwood, Landier, Thesmar 2015: one round; returns sales, falls by sales, losses, S by institution and AV."""
+    n, m = len(H), len(impact)
+    A = [sum(row) for row in H]
+    loss = [sum(H[i][a] * falls[a] for a in range(m)) for i in range(n)]
+    sold = []
+    for i in range(n):
+        if E[i] - loss[i] <= 0.0 and insolvent == "hold":
+            sold.append(0.0)
+        elif E[i] > 0.0:
+            sold.append(min((A[i] - E[i]) / E[i] * loss[i], A[i] - loss[i]))
+        else:
+            sold.append(A[i] - loss[i] if loss[i] > 0.0 else 0.0)
+    sales = [[H[i][a] / A[i] * sold[i] if A[i] > 0.0 else 0.0 for a in range(m)] for i in range(n)]
+
+    def fall(sellers, a):
+        return impact[a] * sum(sales[i][b] for i in sellers for b in range(m) if market[b] == market[a])
+
+    g = [fall(range(n), a) for a in range(m)]
+    lost = [sum(H[i][a] * g[a] for a in range(m)) for i in range(n)]
+    whole = sum(e for e in E if e > 0.0)
+    S = [sum(H[j][a] * fall([i], a) for j in range(n) for a in range(m)) / whole for i in range(n)]
+    return sales, g, lost, S, sum(lost) / whole
+
+
+def threshold_sales(H, E, impact, falls, market, most, target, sellable, floor=None, alpha=0.5, insolvent="sell"):
+    """Cont, Schaanning 2017; floor None: linear impact. Returns sales, prices, losses, caused, equity, rounds."""
+    n, m = len(H), len(impact)
+    P = [[H[i][a] * (1.0 - falls[a]) for a in range(m)] for i in range(n)]
+    E = [E[i] - sum(H[i][a] * falls[a] for a in range(m)) for i in range(n)]
+    started = [sum(row) for row in P]
+    S, lost, caused = [1.0] * m, [0.0] * n, [0.0] * n
+    sales = [[0.0] * m for _ in range(n)]
+    rounds = 0
+    while True:
+        share = []
+        for i in range(n):
+            held = sum(P[i])
+            free = sum(P[i][a] for a in range(m) if sellable[a])
+            gone = E[i] <= 0.0
+            excess = held - target[i] * max(E[i], 0.0)
+            must = (insolvent == "sell") if gone else held > most[i] * E[i]
+            must = must and free > 0.0 and min(excess, free) > 1e-12 * started[i]
+            share.append(min(1.0, excess / free) if must else 0.0)
+        if not any(share):
+            return sales, S, lost, caused, E, rounds
+        rounds += 1
+        Q = [[share[i] * P[i][a] if sellable[a] else 0.0 for a in range(m)] for i in range(n)]
+        psi = []
+        for a in range(m):
+            q = sum(Q[i][b] for i in range(n) for b in range(m) if market[b] == market[a])
+            if floor is None:
+                psi.append(min(1.0, impact[a] * q))
+            else:
+                psi.append((1.0 - floor / S[a]) * (1.0 - math.exp(-q * impact[a] / (1.0 - floor))) if S[a] else 0.0)
+        cost = [[psi[a] * (P[i][a] - (1.0 - alpha) * Q[i][a]) for a in range(m)] for i in range(n)]
+        for place in set(market):
+            inside = [a for a in range(m) if market[a] == place]
+            total = sum(cost[i][a] for i in range(n) for a in inside)
+            sold = sum(Q[i][a] for i in range(n) for a in inside)
+            for i in range(n):
+                if sold > 0.0:
+                    caused[i] += total * sum(Q[i][a] for a in inside) / sold
+        for i in range(n):
+            lost[i] += sum(cost[i])
+            E[i] -= sum(cost[i])
+            for a in range(m):
+                sales[i][a] += Q[i][a]
+                P[i][a] = (P[i][a] - Q[i][a]) * (1.0 - psi[a])
+        S = [S[a] * (1.0 - psi[a]) for a in range(m)]
+
+
+def overlaps(H, impact, market):
+    """Ω, n × n, written out."""
+    m = len(impact)
+    pairs = [(a, b) for a in range(m) for b in range(m) if market[a] == market[b]]
+    return [[sum(one[a] * impact[a] * other[b] for a, b in pairs) for other in H] for one in H]
+
+
+def cross_holdings(C, D, limits, costs):
+    """Elliott, Golub, Jackson 2014, their algorithm: returns market values, costs borne, waves."""
+    n = len(C)
+    outside = [1.0 - sum(C[i][j] for i in range(n)) for j in range(n)]
+    left = [[(1.0 if i == j else 0.0) - C[i][j] for j in range(n)] for i in range(n)]
+    failed, waves = set(), []
+    while True:
+        borne = [costs[i] if i in failed else 0.0 for i in range(n)]
+        book = solve(left, [D[i] - borne[i] for i in range(n)])
+        v = [outside[i] * book[i] for i in range(n)]
+        new = {i for i in range(n) if v[i] < limits[i]} - failed
+        if not new:
+            return v, borne, waves
+        failed |= new
+        waves.append(sorted(new))
+
+
+def balance_sheets(rows, netting="asset"):
+    """Holdings {(account, asset): USD} and equity of a book's accounts; a receipt and its deposit count once."""
+    long, short, equity = {}, {}, {}
+    for row in rows:
+        key, usd = (row["account"], row["asset"]), row["usd"]
+        side = short if row["side"] == "debt" else long
+        side[key] = side.get(key, 0.0) + usd
+        equity[key[0]] = equity.get(key[0], 0.0) + (-usd if row["side"] == "debt" else usd)
+    for account in equity:
+        for receipt, issuer in ISSUER.items():
+            under = BEHIND[receipt][0][0]
+            own = sum(
+                r["usd"]
+                for r in rows
+                if (r["account"], r["protocol"], r["asset"]) == (account, issuer, under)
+                and r["side"] in ("collateral", "deposit")
+            )
+            twice = min(own, long.get((account, receipt), 0.0))
+            equity[account] -= twice
+            if twice > 0.0:
+                long[account, under] = max(long[account, under] - twice, 0.0)
+    held = {}
+    for key, usd in long.items():
+        owed = short.get(key, 0.0) if netting == "asset" and key[1] in FAMILY else 0.0
+        held[key] = max(usd - owed, 0.0)
+    return held, equity
+
+
+def protocol_sheets(rows, netting="asset"):
+    """The same for protocols: what stands in their margin accounts, netted in each of them."""
+    held, equity = {}, {}
+    for key in {(r["account"], r["protocol"], r["bucket"]) for r in rows if r["protocol"]}:
+        mine = [r for r in rows if (r["account"], r["protocol"], r["bucket"]) == key]
+        place = key[1]
+        for asset in {r["asset"] for r in mine}:
+            owned = sum(r["usd"] for r in mine if r["asset"] == asset and r["side"] != "debt")
+            owed = sum(r["usd"] for r in mine if r["asset"] == asset and r["side"] == "debt")
+            equity[place] = equity.get(place, 0.0) + owned - owed
+            less = owed if netting == "asset" and asset in FAMILY else 0.0
+            held[place, asset] = held.get((place, asset), 0.0) + max(owned - less, 0.0)
+    return held, equity
+
+
+# -- clearing: METHODS 3.5 --------------------------------------------------------------------------------------------
+# owes[i][j]: i owes j. Payments are iterated as the papers write them: down from payment in full, or up from nothing.
+
+
+def clearing_step(owes, cash, outside, seniority, alpha, beta, paid, good=None):
+    """What each bank pays to the others when they pay it ``paid``; ``good``: banks taken as able to pay, if known."""
+    n = len(owes)
+    new, able, total = [], [], []
+    for i in range(n):
+        banks = sum(owes[i])
+        incoming = 0.0
+        for j in range(n):
+            if owes[j][i] > 0.0:
+                incoming += owes[j][i] / sum(owes[j]) * paid[j]
+        full = banks + outside[i]
+        enough = cash[i] + incoming >= full - 1e-11 * (full + cash[i] + sum(owes[j][i] for j in range(n)))
+        able.append(enough)
+        if good[i] if good is not None else enough:
+            new.append(banks)
+            total.append(full)
+            continue
+        left = alpha * cash[i] + beta * incoming
+        total.append(left)
+        if banks == 0.0:
+            new.append(0.0)
+        elif seniority == "equal":
+            new.append(min(banks, left * banks / full))
+        elif seniority == "senior":
+            new.append(min(banks, max(0.0, left - outside[i])))
+        else:
+            new.append(min(banks, left))
+    return new, able, total
+
+
+def clearing(owes, cash, outside, seniority="equal", alpha=1.0, beta=1.0, which="greatest", rounds=100_000):
+    """Total payments, who defaults, and the step's distance from standing still, by plain iteration."""
+    n = len(owes)
+    if which == "greatest":
+        paid = [sum(row) for row in owes]
+        for _ in range(rounds):
+            new, able, total = clearing_step(owes, cash, outside, seniority, alpha, beta, paid)
+            moved = max([abs(a - b) for a, b in zip(new, paid, strict=True)], default=0.0)
+            paid = new
+            if moved <= 1e-15:
+                break
+        return total, [not a for a in able], moved
+    good = [False] * n
+    while True:  # whoever comes to have enough pays in full from then on; the others start again from nothing
+        paid = [0.0] * n
+        for _ in range(rounds):
+            new, able, total = clearing_step(owes, cash, outside, seniority, alpha, beta, paid, good)
+            moved = max([abs(a - b) for a, b in zip(new, paid, strict=True)], default=0.0)
+            paid = new
+            if moved <= 1e-15:
+                break
+        more = [a or g for a, g in zip(able, good, strict=True)]
+        if more == good:
+            return total, [not g for g in good], moved
+        good = more
