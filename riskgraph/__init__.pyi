@@ -1,8 +1,14 @@
 from . import datasets as datasets
+from .contagion.deleveraging import FireSale as FireSale
+from .contagion.deleveraging import fire_sale as fire_sale
+from .contagion.equity_valuation import Valuation as Valuation
+from .contagion.equity_valuation import network_valuation as network_valuation
 from .contagion.propagation import Propagation as Propagation
 from .contagion.propagation import debtrank as debtrank
 from .contagion.ranking import Ranking as Ranking
 from .contagion.ranking import contagion_centrality as contagion_centrality
+from .contagion.settlement import Clearing as Clearing
+from .contagion.settlement import clearing as clearing
 from .eigen import centrality as centrality
 from .eigen import fluidity as fluidity
 from .eigen import spectral_radius as spectral_radius
@@ -12,6 +18,8 @@ from .errors import RiskGraphError as RiskGraphError
 from .graph.book import exposure_graph as exposure_graph
 from .graph.exposure import ExposureGraph as ExposureGraph
 from .margin.account_health import health as health
+from .ownership import CrossHoldings as CrossHoldings
+from .ownership import cross_holdings as cross_holdings
 from .readers.reading import read_snapshot as read_snapshot
 from .reuse import CollateralReuse as CollateralReuse
 from .reuse import collateral_reuse as collateral_reuse

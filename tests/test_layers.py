@@ -19,7 +19,7 @@ ROOMS = (
     ("margin",),
     ("graph",),
     ("contagion",),
-    ("eigen", "walks", "communicability", "reuse"),
+    ("eigen", "walks", "communicability", "ownership", "reuse"),
     ("stress",),
     ("reconstruction",),
     ("view",),
