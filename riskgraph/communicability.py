@@ -6,6 +6,9 @@ With B the contagious links, :math:`B_{ij} = 1` where the wipe-out of i takes al
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +16,20 @@ from scipy import sparse
 from scipy.special import comb
 
 from riskgraph.arrays import Floats, Ints
-from riskgraph.contagion.perron import cyclic_classes
+from riskgraph.contagion.perron import class_blocks, cyclic_classes
 
-__all__ = ["Walks", "contagious_links", "diffusion", "susceptibility", "walks"]
+__all__ = [
+    "Walks",
+    "contagious_links",
+    "diffusion",
+    "diffusion_intermediate",
+    "diffusion_start",
+    "susceptibility",
+    "walks",
+]
 
-LOOPED_NODES = 2_000  # largest component whose closed walks are counted (dense, component × component)
 TERMS = 2_000  # 1/L! has long won by then, or the count has overflowed
-WIDTH = 256  # columns at a time
+TILE = 1 << 20  # entries of a tile (nodes × nodes asked about at a time), 8 MB: it stays near the processor
 
 
 def contagious_links(leverage: sparse.csr_array) -> sparse.csr_array:
@@ -33,56 +43,133 @@ def contagious_links(leverage: sparse.csr_array) -> sparse.csr_array:
 
 @dataclass(frozen=True)
 class Walks:
-    """Sums over walks of B, each walk of length L counted 1/L!.
+    """Sums over walks of B by node q, each walk of length L counted 1/L!.
 
     Attributes
     ----------
     links : csr_array
         B.
+    reaching, leaving : ndarray, shape (n,)
+        Walks of length ≥ 1 that end at q, column sums of e^B − 1, and those that begin there, row sums.
     closed : ndarray, shape (n,)
-        Diagonal of e^B; NaN in a component too large for it.
-    closed_through : ndarray, shape (n,)
-        tr e^B − tr e^(B without q's row): closed walks that pass q.
+        Walks of length ≥ 1 from q back to q: the diagonal of e^B − 1.
+    through : ndarray, shape (n,)
+        Walks from another node than q that leave q on their way and end elsewhere than they began.
+
+    All NaN where there are more walks than a number holds.
     """
 
     links: sparse.csr_array
+    reaching: Floats
+    leaving: Floats
     closed: Floats
-    closed_through: Floats
+    through: Floats
 
 
 def walks(leverage: sparse.csr_array) -> Walks:
-    r"""Count the closed walks of the contagious links, component by component.
+    r"""Count the walks of the contagious links by node; only sums of positive terms, but for closed walks taken off.
 
-    With :math:`c_L = (B^L)_{qq}` the closed walks through q follow from the generating function
-    :math:`z\,G'(z) = G(z)\,T(z)`, G of the c and T of the t:  :math:`t_L = L c_L - \sum_{k<L} t_k c_{L-k}`.
+    A walk that leaves q comes there a first time (:math:`a_k` ways of k steps, from anywhere) and goes on (:math:`b_l`
+    ways of l steps); it returns for the first time after k steps in :math:`f_k` ways, and after L steps at all in
+    :math:`c_L = \sum_k f_k c_{L-k}`. Of closed walks of another node :math:`\sum_k (k-1) f_k c_{L-k}` pass q.
+
+    Work grows as links × nodes that wipe out somebody × terms (about three times the largest eigenvalue of B, and 30).
     """
     links = contagious_links(leverage)
-    n = leverage.shape[0]
-    closed, through = np.ones(n), np.zeros(n)
-    for nodes in cyclic_classes(links).nodes:
-        if len(nodes) > LOOPED_NODES:
-            closed[nodes] = through[nodes] = np.nan
-            continue
-        closed[nodes], through[nodes] = _closed_walks(sparse.csr_array(links[nodes][:, nodes]))
-    return Walks(links, closed, through)
+    n = links.shape[0]
+    touched = np.flatnonzero((np.diff(links.indptr) > 0) | (np.bincount(links.indices, minlength=n) > 0))
+    reaching, leaving, closed, through = (np.zeros(n) for _ in range(4))
+    if len(touched):
+        block = sparse.csr_array(links[touched][:, touched])
+        with np.errstate(over="ignore"):  # a count beyond every float shows as NaN
+            counted = _counted(block)
+        for sums, part in zip((reaching, leaving, closed, through), counted, strict=True):
+            sums[touched] = part
+    return Walks(links, reaching, leaving, closed, through)
 
 
-def _closed_walks(block: sparse.csr_array) -> tuple[Floats, Floats]:
-    """Diagonal of e^B, and closed walks through each node, of one component; every term already divided by L!."""
-    m = block.shape[0]
-    term = np.eye(m)
-    returns, passing = [np.ones(m)], [np.zeros(m)]
+def _counted(links: sparse.csr_array) -> tuple[Floats, Floats, Floats, Floats]:
+    """Reaching, leaving, closed and through of :class:`Walks`, on links that touch every node."""
+    onward = _lengths(links)
+    if not np.isfinite(onward[-1].sum()):
+        return tuple(np.full(links.shape[0], np.nan) for _ in range(4))  # type: ignore[return-value]
+    back = sparse.csr_array(links.T)
+    active = np.flatnonzero(np.diff(links.indptr))
+    arrivals = _first_visits(back, active, len(onward))
+    terms = np.arange(len(onward))
+    # two parts of k and l steps, divided by k! and l!, make walks of k + l steps, divided by (k + l)!
+    joined = 1.0 / comb(terms[:, None] + terms, terms[:, None])
+    joined[:, 0] = 0.0  # a walk that only comes to q has not left it
+    through = np.zeros(links.shape[0])
+    through[active] = (arrivals * (joined @ onward[:, active])).sum(axis=0)
+    closed = np.zeros(links.shape[0])
+    classes = cyclic_classes(links)
+    for nodes, block in zip(classes.nodes, class_blocks(links, classes), strict=True):
+        closed[nodes], others = _closed(block, len(onward))
+        through[nodes] -= others
+    return _lengths(back)[1:].sum(axis=0), onward[1:].sum(axis=0), closed, through
+
+
+def _lengths(links: sparse.csr_array) -> Floats:
+    """Count walks of every length from each node, divided by length!; shape (terms, n), until the terms vanish."""
+    terms = [np.ones(links.shape[0])]
     for length in range(1, TERMS):
-        term = (block @ term) / length
-        returns.append(np.diag(term).copy())
-        order = np.arange(1, length)
-        # t_k c_(L−k) / L! = (t_k / k!) (c_(L−k) / (L−k)!) / binomial(L, k)
-        binomial = comb(length, order)[:, None]
-        earlier = (np.stack(passing[1:] + passing[:1])[:-1] * np.stack(returns[::-1])[1:-1] / binomial).sum(axis=0)
-        passing.append(length * returns[length] - earlier)
-        if term.sum(axis=1).max() * m <= 1e-17:
+        terms.append((links @ terms[-1]) / length)
+        if not 1e-17 < terms[-1].sum() < np.inf:
             break
-    return np.sum(returns, axis=0), np.sum(passing, axis=0)
+    return np.stack(terms)
+
+
+def _first_visits(back: sparse.csr_array, to: Ints, terms: int) -> Floats:
+    """Count ways of k steps that come to each node for the first time, from any other, over k!, (terms, nodes)."""
+
+    def start(nodes: Ints) -> Floats:
+        begun = np.ones((back.shape[0], len(nodes)))
+        begun[nodes, np.arange(len(nodes))] = 0.0
+        return begun
+
+    return _tiled(back, to, terms, start)
+
+
+def _closed(block: sparse.csr_array, terms: int) -> tuple[Floats, Floats]:
+    """Count closed walks of each node of a component, and those of all others that pass it."""
+
+    def start(nodes: Ints) -> Floats:
+        begun = np.zeros((back.shape[0], len(nodes)))
+        begun[nodes, np.arange(len(nodes))] = 1.0
+        return begun
+
+    back = sparse.csr_array(block.T)
+    first = _tiled(back, np.arange(block.shape[0]), terms, start)
+    returns = np.zeros_like(first)
+    returns[0] = 1.0
+    for length in range(1, terms):
+        order = np.arange(1, length + 1)
+        returns[length] = (first[1 : length + 1] * returns[length - order] / comb(length, order)[:, None]).sum(axis=0)
+    order = np.arange(terms)
+    joined = 1.0 / comb(order[:, None] + order, order[:, None])
+    others = (np.maximum(order - 1.0, 0.0)[:, None] * first * (joined @ returns)).sum(axis=0)
+    return returns[1:].sum(axis=0), others
+
+
+def _tiled(back: sparse.csr_array, nodes: Ints, terms: int, start: Callable[[Ints], Floats]) -> Floats:
+    """Follow walks until they come to each node, some nodes at a time; walks that have come there go no further."""
+    n = back.shape[0]
+    width = max(1, min(TILE // n, 256))
+    found = np.zeros((terms, len(nodes)))
+
+    def tile(low: int) -> None:
+        mine = nodes[low : low + width]
+        at = (mine, np.arange(len(mine)))
+        walk = start(mine)
+        for length in range(1, terms):
+            walk = (back @ walk) / length
+            found[length, low : low + width] = walk[at]
+            walk[at] = 0.0
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(tile, range(0, len(nodes), width)))
+    return found
 
 
 def susceptibility(counted: Walks) -> Floats:
@@ -101,12 +188,11 @@ def susceptibility(counted: Walks) -> Floats:
     either. Ways to c: from a, from b, from a over b (1/2), for 2 direct ones.
 
     >>> L = sparse.csr_array([[0, 0.5, 0], [2.0, 0, 0.6], [1.5, 1.0, 0]])
-    >>> susceptibility(walks(L)).tolist(), diffusion(walks(L)).tolist()
-    ([0.0, 1.0, 1.25], [1.25, 1.5, 0.0])
+    >>> susceptibility(walks(L)).tolist()
+    [0.0, 1.0, 1.25]
     """
-    reached = _summed(counted.links.T.tocsr())
     direct = np.asarray(counted.links.sum(axis=0), dtype=np.float64).ravel()
-    return np.where(direct > 0.0, (reached - counted.closed) / np.where(direct > 0.0, direct, 1.0), 0.0)
+    return _for_each(counted.reaching - counted.closed, direct)
 
 
 def diffusion(counted: Walks) -> Floats:
@@ -114,50 +200,48 @@ def diffusion(counted: Walks) -> Floats:
 
     .. math:: D_q = \sum_{i \ne j} (e^B - e^{B_q})_{ij} / \textstyle\sum_j B_{qj}
 
-    with :math:`B_q` without row q; 0 for a node that wipes out nobody by itself.
+    with :math:`B_q` without row q; 0 for a node that wipes out nobody by itself. The part of :func:`diffusion_start`
+    and that of :func:`diffusion_intermediate` together.
 
     References
     ----------
     .. [1] Silva, Souza, Tabak (2015), Monitoring vulnerability and impact diffusion in financial networks, Central
        Bank of Brazil Working Paper 392.
+
+    Examples
+    --------
+    The network of :func:`susceptibility`. a wipes out b, c, and c again over b (1/2), with 2 links; b wipes out c, and
+    passes a's distress on to it.
+
+    >>> counted = walks(sparse.csr_array([[0, 0.5, 0], [2.0, 0, 0.6], [1.5, 1.0, 0]]))
+    >>> diffusion(counted).tolist()
+    [1.25, 1.5, 0.0]
+    >>> diffusion_start(counted).tolist(), diffusion_intermediate(counted).tolist()
+    ([1.25, 1.0, 0.0], [0.0, 0.5, 0.0])
     """
-    links = counted.links
-    spread = np.asarray(links.sum(axis=1), dtype=np.float64).ravel()
-    total = np.zeros(links.shape[0])
-    active = np.flatnonzero(spread > 0.0)
-    for low in range(0, len(active), WIDTH):
-        through = active[low : low + WIDTH]
-        total[through] = (_passing(links, through) - counted.closed_through[through]) / spread[through]
-    return total
+    return diffusion_start(counted) + diffusion_intermediate(counted)
 
 
-def _summed(links: sparse.csr_array) -> Floats:
-    """Row sums of e^B."""
-    term, total = np.ones(links.shape[0]), np.ones(links.shape[0])
-    for length in range(1, TERMS):
-        term = (links @ term) / length
-        total = total + term
-        if (term <= 1e-18 * total).all():
-            break
-    return total
+def diffusion_start(counted: Walks) -> Floats:
+    r"""Impact diffusion of q as the node where distress begins: i = q in the sum of :func:`diffusion`.
+
+    .. math:: \sum_{j \ne q} (e^B)_{qj} / \textstyle\sum_j B_{qj}
+    """
+    return _for_each(counted.leaving - counted.closed, _links_of(counted))
 
 
-def _passing(links: sparse.csr_array, through: Ints) -> Floats:
-    """Sum over all walks that leave each given node at least once: walks of B less walks of B without its row."""
-    free = np.ones((links.shape[0], 1))
-    barred = np.ones((links.shape[0], len(through)))
-    total = np.zeros(len(through))
-    at = (through, np.arange(len(through)))
-    # the difference is followed itself (e^B − e^(B_q) would cancel): walks from i that have not yet met q stay apart
-    met = np.zeros_like(barred)
-    for length in range(1, TERMS):
-        onward = (links @ barred) / length
-        met = (links @ met) / length
-        met[at] += onward[at]
-        onward[at] = 0.0
-        barred = onward
-        total = total + met.sum(axis=0)
-        free = (links @ free) / length
-        if free.sum() <= 1e-17:  # all walks of this length together, and of every later one still less
-            break
-    return total
+def diffusion_intermediate(counted: Walks) -> Floats:
+    r"""Impact diffusion of q as a node that passes on the distress of others: i ≠ q in the sum of :func:`diffusion`.
+
+    .. math:: \sum_{i \ne q, j \ne i} (e^B - e^{B_q})_{ij} / \textstyle\sum_j B_{qj}
+    """
+    return _for_each(counted.through, _links_of(counted))
+
+
+def _links_of(counted: Walks) -> Floats:
+    return np.asarray(counted.links.sum(axis=1), dtype=np.float64).ravel()
+
+
+def _for_each(ways: Floats, links: Floats) -> Floats:
+    """Ways for each direct link, 0 where there is none."""
+    return np.divide(ways, links, out=np.zeros(len(ways)), where=links > 0.0)

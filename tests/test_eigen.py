@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-import riskgraph.communicability
-import riskgraph.walks
+import riskgraph.walks_sinkrank
 from riskgraph.contagion.perron import perron_root
 from riskgraph.eigen import MEASURES, centrality, fluidity, spectral_radius
+from riskgraph.eigen_study import FACTORED_MEASURES
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ExposureGraph
 from tests import naive
@@ -48,15 +48,6 @@ def test_sinkrank_by_hand():
     g = matrix_graph([[0, 2, 5], [3, 0, 0], [0, 1, 0]], [9, 9, 9], labels=["A", "B", "C"])
     # to C: t_B = 1 + 2/3 t_A, t_A = 1 + t_B: t_B = 5, t_A = 6
     assert centrality(g, "sinkrank")["sinkrank"].tolist() == pytest.approx([6 / 7, 2 / 3, 2 / 11])
-
-
-def test_published_susceptibility_and_diffusion():
-    """Figures of the R package NetworkRiskMeasures (its own test of these measures): capital 2, 5, 2."""
-    g = matrix_graph([[0, 1, 0], [10, 0, 3], [3, 2, 0]], [2, 5, 2], labels=["a", "b", "c"])
-    frame = centrality(g, ["susceptibility", "diffusion"])
-    assert frame["susceptibility"].tolist() == pytest.approx([0, 1, 1.25], abs=1e-12)
-    assert frame["diffusion"].tolist() == pytest.approx([1.25, 1.5, 0], abs=1e-12)
-    assert fluidity(g) == pytest.approx(0.75)
 
 
 def test_two_components_each_have_their_own_vectors():
@@ -181,25 +172,60 @@ def test_capital_of_every_size_has_a_root():
     assert perron_root(sparse.csr_array(L)) == pytest.approx(2.0, rel=1e-12)
 
 
-def test_closed_walks_of_a_full_network():
-    # every bank takes down every other: B = ones − identity, e^B known in closed form
-    n = 12
-    A = np.ones((n, n)) - np.eye(n)
-    frame = centrality(matrix_graph(A, np.full(n, 0.5)), ["susceptibility", "diffusion"])
-    corner = (math.exp(n - 1) - math.exp(-1)) / n  # off the diagonal of e^B
-    assert frame["susceptibility"].to_numpy() == pytest.approx(np.full(n, corner), rel=1e-12)
-    assert frame["diffusion"].to_numpy() == pytest.approx(np.array(naive.diffusion((2 * A).tolist())), rel=1e-10)
-
-
 def test_what_is_too_large_is_nan_and_said(monkeypatch):
-    g = matrix_graph([[0, 8, 1], [4, 0, 4], [6, 6, 0]], [4, 2, 3])
-    monkeypatch.setattr(riskgraph.walks, "SINKRANK_NODES", 2)
-    monkeypatch.setattr("riskgraph.eigen.SINKRANK_NODES", 2)
-    monkeypatch.setattr(riskgraph.communicability, "LOOPED_NODES", 1)
-    frame = centrality(g)
-    assert frame[["sinkrank", "sinkrank_component"]].isna().all(axis=None)
-    assert frame["diffusion"].isna().sum() >= 2
-    assert sum("NaN" in note for note in frame.attrs["notes"]) == 3
+    # A, B and C owe one another; D only holds A
+    g = matrix_graph([[0, 8, 1, 0], [4, 0, 4, 0], [6, 6, 0, 0], [1, 0, 0, 0]], [4, 2, 3, 9])
+    monkeypatch.setattr(riskgraph.walks_sinkrank, "DENSE", 2)
+    monkeypatch.setattr(riskgraph.walks_sinkrank, "NODES", 2)
+    monkeypatch.setattr(riskgraph.walks_sinkrank, "BOOK_NODES", 2)
+    frame = centrality(g, "sinkrank_component")
+    assert frame.isna().all(axis=None)
+    assert frame.attrs["notes"][0] == "sinkrank_component is NaN for 1 nodes that are alone in their component"
+    assert frame.attrs["notes"][1].startswith("sinkrank_component is NaN for 3 nodes: walks end up among more than")
+    # all walks end up at D, who owes nobody: that is a class of one
+    assert centrality(g, "sinkrank")["sinkrank"].iloc[3] > 0.0
+    turned = matrix_graph(g.exposures.toarray().T, [4, 2, 3, 9])
+    frame = centrality(turned, "sinkrank")
+    assert frame.isna().all(axis=None)
+    assert frame.attrs["notes"][0].startswith("sinkrank is NaN: walks end up among more than")
+
+
+def test_no_links_have_a_stated_answer():
+    frame = centrality(matrix_graph(np.zeros((3, 3)), [4, 8, 5], labels=["A", "B", "C"]))
+    nothing = ["impact", "vulnerability", "hub", "authority", "sinkrank_component"]
+    assert frame[nothing].isna().all(axis=None)
+    assert frame["katz"].tolist() == [1, 1, 1]
+    assert frame["pagerank"].tolist() == pytest.approx([1 / 3] * 3)
+    zeros = frame.columns.difference([*nothing, "katz", "pagerank"])
+    assert (frame[zeros] == 0.0).all(axis=None)
+    said = " ".join(frame.attrs["notes"])
+    for words in (
+        "impact and vulnerability are NaN: no cycle",
+        "hub is NaN for 3 nodes that hold nothing, authority for 3 that owe nothing",
+        "sinkrank is 0 for 3 of 3 nodes that some node cannot reach",
+        "sinkrank_component is NaN for 3 nodes that are alone",
+        "susceptibility is 0 for 3 of 3 nodes that no other wipes out by itself, diffusion for 3",
+    ):
+        assert words in said
+
+
+@given(books())
+@settings(max_examples=40, deadline=None)
+def test_a_projection_in_factors_gives_what_its_matrix_gives(g):
+    network = g.project("account")
+    names = list(FACTORED_MEASURES)
+    formed = centrality(network, names)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("riskgraph.eigen_study.FORMED", 0)
+        factored = centrality(network, names)
+        with pytest.raises(
+            InputError, match=r"expected some of impact, .* on a projection .*, got hub, susceptibility"
+        ):
+            centrality(network, ["impact", "hub", "susceptibility"])
+    for name in names:
+        assert factored[name].to_numpy() == pytest.approx(formed[name].to_numpy(), rel=1e-8, abs=1e-11, nan_ok=True)
+    assert factored.attrs["notes"] == formed.attrs["notes"]
+    assert factored.attrs["spectral_radius"] == formed.attrs["spectral_radius"]
 
 
 def test_one_node_and_no_node():
@@ -230,3 +256,14 @@ def test_refused():
         centrality(g, katz_alpha=5.5)
     with pytest.raises(InputError, match=r"measures: expected names from impact, .* got closeness"):
         centrality(g, ["closeness"])
+
+
+def test_accounts_that_hold_one_another_have_no_factors(monkeypatch):
+    nodes = pd.DataFrame({"node": ["k", "m"], "kind": ["account", "account"], "capital_usd": [20.0, 30.0]})
+    edges = pd.DataFrame({"creditor": ["k", "m"], "debtor": ["m", "k"], "usd": [5.0, 6.0]})
+    network = ExposureGraph.from_frames(nodes, edges).project("account")
+    formed = centrality(network, "pagerank")
+    monkeypatch.setattr("riskgraph.eigen_study.FORMED", 1)
+    assert centrality(network, "pagerank")["pagerank"].tolist() == pytest.approx(formed["pagerank"].tolist())
+    with pytest.raises(InputError, match=r"expected none of impact, vulnerability on more than 1 accounts"):
+        centrality(network, "impact")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,17 @@ from scipy.sparse import linalg as sparse_linalg
 from riskgraph.arrays import Floats, Ints
 from riskgraph.errors import ConvergenceError
 
-__all__ = ["Classes", "cyclic_classes", "perron_pair", "perron_root"]
+__all__ = ["Classes", "class_blocks", "cyclic_classes", "perron_pair", "perron_root"]
 
-# Up to here a component is solved by sparse LU (certified bounds); above it fill-in could be anything, and ARPACK
-# works with products only.
+# What plain products do not settle goes to sparse LU up to here (certified bounds); above it fill-in could be
+# anything, and ARPACK works with products only.
 FACTORED = 2_500
+FACTORED_LATE = 20_000  # up to here LU has the last word where ARPACK fails
+PRODUCTS = 400  # plain products that are worth while before ARPACK or LU
+STRIDE = 10  # products between two looks at how fast the bracket closes
 ROOT_TOL = 1e-13  # relative width of the bracket at which a root counts as found
+SETTLED = 1e-12  # relative width at which plain products count as done; the last digits are rounding
+TINY = 1e-290  # below it a quotient of two entries says nothing
 GOOD_ROOT = 1e-10  # relative width that is still accepted when rounding stops the bracket from closing
 
 
@@ -34,8 +40,10 @@ def cyclic_classes(matrix: sparse.csr_array) -> Classes:
     n = matrix.shape[0]
     if n == 0:
         return Classes(np.zeros(0, dtype=np.int64), ())
-    pattern = sparse.csr_array(matrix, copy=True)
-    pattern.eliminate_zeros()
+    pattern = matrix
+    if not matrix.data.all():
+        pattern = sparse.csr_array(matrix, copy=True)
+        pattern.eliminate_zeros()
     _, label = csgraph.connected_components(pattern, directed=True, connection="strong")
     size = np.bincount(label)
     cyclic = (size[label] > 1) | (pattern.diagonal() != 0.0)
@@ -44,9 +52,31 @@ def cyclic_classes(matrix: sparse.csr_array) -> Classes:
     cuts = np.flatnonzero(np.diff(label[by_label])) + 1
     groups = sorted(np.split(by_label, cuts), key=lambda group: int(group[0])) if len(order) else []
     member = np.full(n, -1, dtype=np.int64)
-    for number, group in enumerate(groups):
-        member[group] = number
+    if groups:
+        sizes = [len(group) for group in groups]
+        member[np.concatenate(groups)] = np.repeat(np.arange(len(groups)), sizes)
     return Classes(member, tuple(groups))
+
+
+def class_blocks(matrix: sparse.csr_array, classes: Classes) -> Iterator[sparse.csr_array]:
+    """Cut the square block of each component out of a matrix, all of them in one pass over its entries."""
+    if len(classes.nodes) == 1 and len(classes.nodes[0]) == matrix.shape[0]:
+        yield matrix
+        return
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    inside = (classes.member[row] >= 0) & (classes.member[row] == classes.member[matrix.indices])
+    place = np.zeros(matrix.shape[0], dtype=np.int64)
+    sizes = [len(nodes) for nodes in classes.nodes]
+    if classes.nodes:
+        place[np.concatenate(classes.nodes)] = np.arange(sum(sizes))
+    at = (place[row[inside]], place[matrix.indices[inside]])
+    whole = sparse.coo_array((matrix.data[inside], at), shape=(sum(sizes), sum(sizes))).tocsr()
+    low = 0
+    for size in sizes:
+        span = slice(whole.indptr[low], whole.indptr[low + size])
+        pointers = whole.indptr[low : low + size + 1] - span.start
+        yield sparse.csr_array((whole.data[span], whole.indices[span] - low, pointers), shape=(size, size))
+        low += size
 
 
 def perron_root(matrix: sparse.csr_array) -> float:
@@ -70,8 +100,7 @@ def perron_root(matrix: sparse.csr_array) -> float:
     0.2
     """
     best = 0.0
-    for nodes in cyclic_classes(matrix).nodes:
-        block = sparse.csr_array(matrix[nodes][:, nodes])
+    for block in class_blocks(matrix, cyclic_classes(matrix)):
         # the root is no larger than the largest row sum or the largest column sum
         if min(_sums(block, 1).max(), _sums(block, 0).max()) > best:
             best = max(best, perron_pair(block)[0])
@@ -79,15 +108,53 @@ def perron_root(matrix: sparse.csr_array) -> float:
 
 
 def perron_pair(block: sparse.csr_array) -> tuple[float, Floats]:
-    """Give the Perron root and right Perron vector (positive, sum 1) of an irreducible non-negative matrix."""
+    """Give the Perron root and right Perron vector (positive, sum 1) of an irreducible non-negative matrix.
+
+    Plain products while their bracket around the root closes fast; what they do not settle is solved by sparse LU,
+    and a large component by ARPACK.
+    """
     if block.shape[0] == 1:
         return float(block.diagonal()[0]), np.ones(1)
-    # scaling rows and columns by the square root of their sums' ratio evens out capital of very different size
-    scale = np.sqrt(_sums(block, 1) / _sums(block, 0))
-    even = sparse.csr_array(sparse.diags_array(1.0 / scale) @ block @ sparse.diags_array(scale))
-    root, vector = _noda(even) if block.shape[0] <= FACTORED else _arnoldi(even)
-    vector = vector * scale
+    root, vector, width = _power(block, np.full(block.shape[0], 1.0 / block.shape[0]), PRODUCTS)
+    if width > SETTLED:
+        # scaling rows and columns by the square root of their sums' ratio evens out capital of very different size
+        scale = np.sqrt(_sums(block, 1) / _sums(block, 0))
+        even = sparse.csr_array(sparse.diags_array(1.0 / scale) @ block @ sparse.diags_array(scale))
+        root, vector = _noda(even) if block.shape[0] <= FACTORED else _arnoldi(even)
+        vector = vector * scale
     return root, vector / vector.sum()
+
+
+def _power(block: sparse.csr_array, vector: Floats, products: int) -> tuple[float, Floats, float]:
+    r"""Power iteration between Collatz–Wielandt bounds: root, vector, and relative width of the bracket.
+
+    :math:`\min_i (Ax)_i/x_i \le \lambda_1 \le \max_i (Ax)_i/x_i` for every positive x. Where the bracket closes too
+    slowly (a cycle of even length swings for ever), half the root is added to the diagonal; where that is too slow
+    as well, the width that is left says so.
+    """
+    shift, before, left = 0.0, np.inf, products
+    best: tuple[float, Floats, float] = (0.0, vector, np.inf)
+    while left > 0 and vector.min() > TINY:
+        left -= 1
+        product = block @ vector
+        ratio = product / vector
+        low, high = float(ratio.min()), float(ratio.max())
+        width = (high - low) / high
+        if width < best[2]:
+            best = (0.5 * (low + high), vector, width)
+        if width <= ROOT_TOL:
+            break
+        if left % STRIDE == 0:
+            # the first look finds nothing to compare with
+            pace = np.log(best[2] / before) / STRIDE if before < np.inf else -np.inf
+            slow = pace >= 0.0 or np.log(ROOT_TOL / best[2]) < pace * max(left, 1)
+            if slow and (shift > 0.0 or best[2] <= SETTLED):
+                break
+            before = np.inf if slow else best[2]
+            shift = 0.25 * (low + high) if slow else shift
+        product += shift * vector
+        vector = product / product.sum()
+    return best
 
 
 def _noda(block: sparse.csr_array) -> tuple[float, Floats]:
@@ -124,13 +191,18 @@ def _noda(block: sparse.csr_array) -> tuple[float, Floats]:
 
 
 def _arnoldi(block: sparse.csr_array) -> tuple[float, Floats]:
-    """Largest real eigenvalue by ARPACK from a fixed start, checked by its residual."""
+    """Largest real eigenvalue by ARPACK from a fixed start, checked by its bracket or else by its residual."""
     m = block.shape[0]
     try:
-        values, vectors = sparse_linalg.eigs(block, k=1, which="LR", v0=np.ones(m), tol=0.0, maxiter=20_000)
+        values, vectors = sparse_linalg.eigs(block, k=1, which="LR", v0=np.ones(m), tol=0.0, maxiter=2_000)
     except sparse_linalg.ArpackNoConvergence as error:
+        if m <= FACTORED_LATE:  # what mixes too slowly for ARPACK, such as one long cycle, has few ways to fill in
+            return _noda(block)
         raise ConvergenceError(f"spectral radius: ARPACK found no root of a component of {m} nodes") from error
     root, vector = float(values[0].real), np.abs(vectors[:, 0].real)
+    bounded = _power(block, vector / vector.sum(), STRIDE)
+    if bounded[2] <= GOOD_ROOT:
+        return bounded[0], bounded[1]
     gap = float(np.linalg.norm(block @ vector - root * vector) / (root * np.linalg.norm(vector)))
     if not gap <= GOOD_ROOT:
         raise ConvergenceError(f"spectral radius: residual {gap:.1e} on a component of {m} nodes, expected 1e-10")
