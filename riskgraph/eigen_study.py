@@ -20,6 +20,7 @@ from riskgraph.communicability import (
     walks,
 )
 from riskgraph.contagion.perron import Classes, class_blocks, cyclic_classes, perron_pair, perron_root
+from riskgraph.contagion.roots import leverage_root
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ExposureGraph
 from riskgraph.graph.projection import FORMED, Projection
@@ -35,7 +36,7 @@ def radius_of(network: ExposureGraph | Projection) -> float:
         first, second = network.out, network.back
         inner = first @ second if first.shape[0] <= first.shape[1] else second @ first
         return perron_root(inner.tocsr())
-    return perron_root(network.leverage)
+    return perron_root(network.leverage) if isinstance(network, Projection) else leverage_root(network)
 
 
 @dataclass

@@ -25,12 +25,29 @@ def test_every_folder_is_a_dataset_and_every_dataset_a_folder() -> None:
     assert datasets.names() == sorted(path.name for path in (ROOT / "datasets").iterdir() if path.is_dir())
 
 
-@pytest.mark.parametrize("name", datasets.names())
-def test_every_dataset_loads_and_says_what_it_is(name: str) -> None:
+@pytest.mark.parametrize("name", datasets.names("book"))
+def test_every_book_loads(name: str) -> None:
     snap = datasets.load(name)
     assert len(snap.positions) > 0
     assert snap.digest == datasets.load(name).digest
     assert any(name in note for note in snap.notes) and snap.notes[0] in snap.assumptions
+
+
+@pytest.mark.parametrize("name", datasets.names("interbank"))
+def test_every_network_of_banks_loads(name: str) -> None:
+    net = datasets.load(name)
+    assert isinstance(net, datasets.Interbank) and len(net) > 0 and net.exposures.nnz > 0
+    assert net.name.startswith(name) and net.notes
+
+
+def test_a_dataset_is_a_book_or_a_network_of_banks() -> None:
+    assert sorted([*datasets.names("book"), *datasets.names("interbank")]) == datasets.names()
+    with pytest.raises(InputError, match="kind: expected 'book', 'interbank' or none, got 'books'"):
+        datasets.names("books")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_every_dataset_says_what_it_is(name: str) -> None:
     assert 20 < len(datasets.describe(name)) < 120
     readme = (datasets.folder(name) / "README.md").read_text(encoding="utf-8")
     assert readme.startswith(f"# {name}") and "icence: " in readme
@@ -39,7 +56,7 @@ def test_every_dataset_loads_and_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "Toy", "curve", "../toy"])
 def test_unknown_names_are_answered_with_all_names(name: str) -> None:
     for call in (datasets.load, datasets.describe, datasets.folder):
-        with pytest.raises(InputError, match=r"expected one of curve_founder_202308, synthetic, toy, got") as caught:
+        with pytest.raises(InputError, match=rf"expected one of {', '.join(datasets.names())}, got") as caught:
             call(name)
         assert repr(name) in str(caught.value)
 
@@ -48,6 +65,8 @@ def test_options_go_to_the_generator_and_nowhere_else() -> None:
     assert datasets.load("synthetic", accounts=30, seed=4).digest == datasets.synthetic(accounts=30, seed=4).digest
     with pytest.raises(InputError, match=r"expected no options for 'toy', got seed"):
         datasets.load("toy", seed=1)
+    with pytest.raises(InputError, match=r"expected the options example for 'interbank_textbook', got seed"):
+        datasets.load("interbank_textbook", seed=1)
     with pytest.raises(InputError, match=r"expected the options accounts, assets, protocols, seed .* got colour"):
         datasets.load("synthetic", colour="red")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -17,21 +17,29 @@ from riskgraph.contagion.spreading import Rules, System, round_budget
 from riskgraph.contagion.wave_kernel import Arrays, Csr, Near, Weights, Work, spread_each, workspace
 from riskgraph.errors import ConvergenceError
 
-__all__ = ["Runs", "book_of", "run_sources"]
+__all__ = ["LANES", "Runs", "book_of", "by_lane", "near_accounts", "plain", "run_sources", "sum_of"]
 
-CHUNK = 16  # sources a thread takes at a time; each is on its own, so that nothing depends on the number of threads
+T = TypeVar("T")
+
+LANES = 8  # sources are dealt out to so many lanes, whatever the number of threads: no sum depends on that
 FOLDED_CORE = 3_000  # largest core whose inverse is held
 
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Results by source: ``end`` and ``first`` are sums of weight × distress beyond the start, shape (k, weights)."""
+    """Results by source: ``end`` and ``first`` are sums of weight × distress beyond the start, shape (k, weights).
+
+    ``suffered`` (n,) is each node's distress beyond the start, summed over the sources that are not the node itself;
+    ``road`` says what was done.
+    """
 
     end: Floats
     first: Floats
     defaults: Ints
     rounds: Ints
     converged: Bools
+    suffered: Floats
+    road: str
 
 
 def book_of(parts: System, damping: float, onset: Floats, started: Bools) -> Arrays:
@@ -48,21 +56,21 @@ def book_of(parts: System, damping: float, onset: Floats, started: Bools) -> Arr
     # Bounds are drawn a little low, so that rounding in a row sum never hides an account that a wave does reach.
     reach, cap = onset / safe * (1.0 - 1e-9), 1.0 / safe * (1.0 - 1e-9)
     return Arrays(
-        chain=_plain(chain),
-        push=_plain(push),
-        pull=_plain(pull),
+        chain=plain(chain),
+        push=plain(push),
+        pull=plain(pull),
         onset=np.ascontiguousarray(onset),
         total=safe,
         prompt=np.flatnonzero(prompt),
-        late=_near(pull, reach, pushing & ~prompt),
-        capped=_near(pull, cap, moving),
-        prompt_capped=_near(pull, cap, prompt),
+        late=near_accounts(pull, reach, pushing & ~prompt),
+        capped=near_accounts(pull, cap, moving),
+        prompt_capped=near_accounts(pull, cap, prompt),
         steepest=pull.max(axis=0).toarray().ravel() if pull.nnz else np.zeros(pull.shape[1]),
         ahead=_ahead(chain, push[prompt], pull[prompt]),
     )
 
 
-def _near(pull: sparse.csr_array, level: Floats, wanted: Bools) -> Near:
+def near_accounts(pull: sparse.csr_array, level: Floats, wanted: Bools) -> Near:
     """List the wanted accounts under every core node that pulls them, by their level."""
     n, nodes = pull.shape
     row = np.repeat(np.arange(n), np.diff(pull.indptr))
@@ -92,7 +100,8 @@ def _ahead(chain: sparse.csr_array, push: sparse.csr_array, pull: sparse.csr_arr
     return np.ascontiguousarray(inverse.T) if np.isfinite(inverse).all() and inverse.min() > -1e-12 else nothing
 
 
-def _plain(matrix: Any) -> Csr:
+def plain(matrix: Any) -> Csr:
+    """Lay a CSR matrix out for the kernels, columns sorted."""
     matrix.sort_indices()
     return Csr(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data)
 
@@ -128,29 +137,62 @@ def run_sources(
     out = (np.zeros((k, weights.shape[1])), np.zeros((k, weights.shape[1])), np.zeros((k, 3), dtype=np.int64))
     budget = rules.max_rounds if rules.max_rounds is not None else round_budget(parts.size)
     horizon = -1 if rules.horizon is None else rules.horizon
-    own = threading.local()
 
-    # A chunk takes sources far apart: neighbours often take equally long, and so fall to different threads.
-    stride = max(1, -(-k // CHUNK))
-
-    def chunk(first: int) -> None:
-        part = slice(first, None, stride)
-        if not hasattr(own, "work"):
-            own.work = workspace(parts.core_size, len(book.onset))
-        work: Work = own.work
+    def lane(part: slice) -> Work:
+        work = workspace(parts.core_size, len(book.onset))
+        results = [np.ascontiguousarray(array[part]) for array in out]
         spread_each(
             book, summed, work, number[sources[part]], core[sources[part]], shock[part], start[parts.core], base_push,
-            rules.tol, horizon, budget, *(array[part] for array in out),
+            rules.tol, horizon, budget, *results,
         )  # fmt: skip
+        for array, result in zip(out, results, strict=True):
+            array[part] = result
+        return work
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(chunk, range(min(stride, k))))
+    works = by_lane(lane, k)
     defaults, rounds, state = out[2].T
     if (state < 0).any():
         raise ConvergenceError(
             f"distress still moved after {budget} rounds (tol {rules.tol:.0e}) for {(state < 0).sum()} sources"
         )
-    return Runs(out[0], out[1], defaults, rounds, state == 1)
+    return Runs(out[0], out[1], defaults, rounds, state == 1, _suffered(parts, book, start, works, k), _road(rounds))
+
+
+def _road(rounds: Ints) -> str:
+    return (
+        "waves (accounts → assets and protocols, to the end of their own chain → accounts), compiled, looking only at "
+        "accounts within reach, leaping ahead where none passes its onset or its wipe-out; "
+        f"the longest took {int(rounds.max(initial=0)):,}"
+    )
+
+
+def by_lane(lane: Callable[[slice], T], k: int) -> list[T]:
+    """Run every lane on the threads that there are; results in the order of lanes.
+
+    A lane takes sources far apart: neighbours often take equally long, and so fall to different threads.
+    """
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(lane, (slice(first, None, LANES) for first in range(min(LANES, k)))))
+
+
+def sum_of(terms: Iterable[Floats], like: Floats) -> Floats:
+    """Sum arrays in their order; zeros of the shape of ``like`` where there are none."""
+    total = np.zeros_like(like)
+    for term in terms:
+        total += term
+    return total
+
+
+def _suffered(parts: System, book: Arrays, start: Floats, works: list[Work], k: int) -> Floats:
+    """Sum distress beyond the start over the sources that are not the node itself; what starts defaulted has none."""
+    inner = start[parts.core]
+    moves, own = sum_of((w.moves for w in works), inner), sum_of((w.own for w in works), inner)
+    pull = sparse.csr_array((book.pull.val, book.pull.idx, book.pull.ptr), shape=(len(book.onset), len(inner)))
+    suffered = np.zeros(len(start))
+    suffered[parts.core] = moves - own
+    suffered[parts.rest] = pull @ moves - sum_of((w.missed for w in works), book.onset)
+    suffered[start > 0.0] = 0.0
+    return suffered
 
 
 def _weights(parts: System, book: Arrays, weights: Floats, fell: Bools) -> Weights:

@@ -241,7 +241,7 @@ def network_valuation(
     """
     name, function = _chosen(valuation, volatility, pbar)
     graph = _network(exposures, external_assets, labels)
-    checked_rules(graph, "linear", Rules(horizon=horizon, tol=tol, max_rounds=max_rounds))
+    checked_rules(Rules(horizon=horizon, tol=tol, max_rounds=max_rounds))
     assets = _vector(graph, external_assets, "external_assets")
     liabilities = _vector(graph, external_liabilities, "external_liabilities")
     lost = _vector(graph, 0.0 if shock is None else shock, "shock", high=1.0, absent=True, single=True)

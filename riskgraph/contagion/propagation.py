@@ -12,7 +12,6 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, read_only
 from riskgraph.contagion.models import DEFAULTED, chosen_model
-from riskgraph.contagion.perron import perron_root
 from riskgraph.contagion.spreading import Rules, spread, system
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ASSET, KINDS, ExposureGraph
@@ -33,9 +32,9 @@ class Propagation:
     ----------
     graph : ExposureGraph
     model : str
-    shock, start, end : ndarray, shape (n,)
-        The shock that was asked for; h(0) = the shock, and 1 where capital ≤ 0; h(T).
-    baseline_start, baseline_end : ndarray, shape (n,)
+    shock, start, first, end : ndarray, shape (n,)
+        The shock that was asked for; h(0) = the shock, and 1 where capital ≤ 0; h after the first wave; h(T).
+    baseline_start, baseline_first, baseline_end : ndarray, shape (n,)
         The same without any shock: what nodes that start defaulted cause by themselves.
     rounds : int
         Waves (on a graph of accounts, protocols and assets) or rounds (otherwise, and in the model ``original``)
@@ -50,8 +49,10 @@ class Propagation:
     model: str
     shock: Floats
     start: Floats
+    first: Floats
     end: Floats
     baseline_start: Floats
+    baseline_first: Floats
     baseline_end: Floats
     rounds: int
     converged: bool
@@ -86,6 +87,20 @@ class Propagation:
         return float(usd @ (self.end - self.start)) - float(usd @ (self.baseline_end - self.baseline_start))
 
     @cached_property
+    def first_round_usd(self) -> float:
+        """USD lost in the first wave (on a matrix: one application of Λ), counted as in ``loss_usd``."""
+        usd = self.graph.loss_weight_usd
+        return float(usd @ (self.first - self.start)) - float(usd @ (self.baseline_first - self.baseline_start))
+
+    @cached_property
+    def amplification(self) -> float:
+        """Final ÷ first-round loss: by what factor contagion multiplies what the shock does by itself.
+
+        NaN where the first wave costs nothing.
+        """
+        return self.loss_usd / self.first_round_usd if self.first_round_usd else float("nan")
+
+    @cached_property
     def defaults(self) -> int:
         """Number of nodes without a shock of their own that end at h = 1 and do not in the baseline."""
         fell = (self.end >= DEFAULTED) & (self.baseline_end < DEFAULTED) & (self.shock == 0.0)
@@ -114,7 +129,8 @@ class Propagation:
             (
                 f"DebtRank, model {self.model}, {len(self.graph):,} nodes, {int((self.shock > 0).sum()):,} shocked",
                 f"contagion (share of economic value, beyond the shock): {self.systemic_loss:.6g}",
-                f"loss beyond the shock: ${self.loss_usd:,.0f}",
+                f"loss beyond the shock: ${self.loss_usd:,.0f}; in the first round ${self.first_round_usd:,.0f}, "
+                f"amplification {self.amplification:.4g}",
                 f"further nodes wiped out: {self.defaults:,}",
                 f"baseline, taken off: {self.baseline:.6g}",
                 f"rounds: {self.rounds:,} ({ended})",
@@ -171,7 +187,9 @@ def debtrank(
         assets and protocols, to the end of their own backing chain → accounts. On a graph with kindless nodes, and
         in ``original``, it is one application of Λ.
     cap : bool
-        False leaves out the ``min(1, ·)``; only where δλ₁ < 1, and not for ``nonlinear``, which feeds on h above 1.
+        False counts what a node suffers beyond its whole capital too, :math:`h = h(0) + \delta\Lambda p(\min(1, h))`:
+        the excess falls on its own creditors no further. In ``original``, where nothing goes round twice, it leaves
+        out every cap, also that of the impact (W = Λ).
     tol : float
         Largest change in a wave, of any h and of what any account passes on, at which spreading counts as over.
     max_rounds : int, optional
@@ -186,8 +204,7 @@ def debtrank(
     Raises
     ------
     InputError
-        An unknown label, a share outside [0, 1], an unknown model, a model that does not fit the graph, or
-        ``cap=False`` where distress would grow without end.
+        An unknown label, a share outside [0, 1], an unknown model, or a model that does not fit the graph.
     ConvergenceError
         The budget of waves ran out; the message carries waves and the last change.
 
@@ -209,21 +226,24 @@ def debtrank(
     {'A': 0.2857, 'B': 0.5714}
     """
     name, power = chosen_model(graph, model, alpha)
-    rules = checked_rules(graph, name, Rules(damping, cap, horizon, tol, max_rounds))
+    rules = checked_rules(Rules(damping, cap, horizon, tol, max_rounds))
     asked = graph.vector(shock, low=0.0, high=1.0, what="shock")
     base = starts_defaulted(graph).astype(np.float64)
     start = np.maximum(asked, base)
-    parts = system(graph, name, power)
+    parts = system(graph, name, power, cap=cap)
     run = spread(parts, start[:, None], rules, history=history)
-    base_end = spread(parts, base[:, None], rules).end[:, 0] if base.any() else base
+    rest = spread(parts, base[:, None], rules) if base.any() else None
+    base_first, base_end = (rest.first[:, 0], rest.end[:, 0]) if rest else (base, base)
     arguments = {"model": name, "alpha": alpha, "damping": damping, "horizon": horizon, "cap": cap, "tol": tol}
     return Propagation(
         graph=graph,
         model=name,
         shock=read_only(asked),
         start=read_only(start),
+        first=read_only(run.first[:, 0].copy()),
         end=read_only(run.end[:, 0].copy()),
         baseline_start=read_only(base),
+        baseline_first=read_only(base_first.copy()),
         baseline_end=read_only(base_end.copy()),
         rounds=int(run.rounds[0]),
         converged=bool(run.converged[0]),
@@ -252,7 +272,7 @@ def starts_defaulted(graph: ExposureGraph) -> Bools:
     return started
 
 
-def checked_rules(graph: ExposureGraph, model: str, rules: Rules) -> Rules:
+def checked_rules(rules: Rules) -> Rules:
     """Return the rules, or raise one InputError that says what does not fit."""
     if not 0.0 <= rules.damping <= 1.0:
         raise InputError(f"damping: expected a share in [0, 1], got {rules.damping!r}")
@@ -261,10 +281,4 @@ def checked_rules(graph: ExposureGraph, model: str, rules: Rules) -> Rules:
     for what, value in (("horizon", rules.horizon), ("max_rounds", rules.max_rounds)):
         if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
             raise InputError(f"{what}: expected a whole number of at least 1, got {value!r}")
-    if not rules.cap and model == "nonlinear":
-        raise InputError("cap: expected True for model 'nonlinear': above h = 1 it feeds on itself, whatever λ₁ is")
-    if not rules.cap and model != "original":
-        radius = rules.damping * perron_root(graph.leverage)
-        if not radius < 1.0:
-            raise InputError(f"cap: expected True, since without a cap distress grows without end (δλ₁ = {radius:.6g})")
     return rules

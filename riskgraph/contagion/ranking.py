@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,9 +12,16 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, read_only
 from riskgraph.contagion.models import chosen_model
-from riskgraph.contagion.perron import perron_root
 from riskgraph.contagion.propagation import checked_rules, graph_call, starts_defaulted
-from riskgraph.contagion.sources import Effects, chosen_sources, effects_of, left_out_bound
+from riskgraph.contagion.roots import leverage_root
+from riskgraph.contagion.sources import (
+    Effects,
+    chosen_sources,
+    effects_of,
+    group_shocks,
+    left_out_bound,
+    node_shocks,
+)
 from riskgraph.contagion.spreading import Rules, System, system
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ACCOUNT, ASSET, KINDS, NODE, PROTOCOL, ExposureGraph
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Ranking", "contagion_centrality"]
 
 ORDER = (ASSET, PROTOCOL, ACCOUNT, NODE)  # kinds as they follow one another in a frame
+GROUP = "group"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,7 +47,9 @@ class Ranking:
     asset_shock : float
         The fall from which assets start; everything else is wiped out.
     sources : ndarray of int, shape (k,)
-        Node numbers of the sources, ascending.
+        Node numbers of the sources, ascending; empty where the sources are groups.
+    groups : tuple of str
+        Names of the groups, sorted, where groups of nodes were shocked together.
     effects : Effects
         Results of every source, arrays of shape (k,).
     spectral_radius : float
@@ -56,6 +66,7 @@ class Ranking:
     model: str
     asset_shock: float
     sources: Ints
+    groups: tuple[str, ...]
     effects: Effects
     spectral_radius: float
     baseline: float
@@ -67,33 +78,48 @@ class Ranking:
     def scores(self) -> Floats:
         """Contagion in node order, shape (n,); NaN where a node is not a source."""
         scores = np.full(len(self.graph), np.nan)
-        scores[self.sources] = self.effects.contagion
+        if not self.groups:
+            scores[self.sources] = self.effects.contagion
         return read_only(scores)
+
+    @cached_property
+    def vulnerability(self) -> pd.Series[float]:
+        """Of every node: its distress beyond the baseline, averaged over the sources that do not hold it."""
+        import pandas as pd
+
+        index = pd.Index(self.graph.labels, name="node")
+        return pd.Series(self.effects.vulnerability, index=index, name="vulnerability")
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
         import pandas as pd
 
         graph, at, effects = self.graph, self.sources, self.effects
+        kind = graph.kind[at] if not self.groups else np.zeros(0, dtype=np.int8)
+        labels = graph.labels[at] if not self.groups else np.array(self.groups, dtype=object)
+        debt = graph.debt_usd[at] if not self.groups else np.zeros(len(labels))
         frame = pd.DataFrame(
             {
-                "kind": np.array(KINDS, dtype=object)[graph.kind[at]],
+                "kind": np.array(KINDS, dtype=object)[kind] if not self.groups else GROUP,
                 "rank": 0,
                 "shock": effects.shock,
                 "contagion": effects.contagion,
                 "loss_usd": effects.loss_usd,
                 "first_round_usd": effects.first_round_usd,
+                "amplification": _amplification(effects.loss_usd, effects.first_round_usd),
+                "vulnerability": effects.vulnerability[at] if not self.groups else np.nan,
                 "defaults": effects.defaults,
-                "total_debt_usd": graph.debt_usd[at],
+                "total_debt_usd": debt if not self.groups else np.nan,
                 "rounds": effects.rounds,
                 "starts_defaulted": effects.starts_defaulted,
             },
-            index=pd.Index(graph.labels[at], name="node"),
+            index=pd.Index(labels, name="node" if not self.groups else GROUP),
         )
-        place = np.array([ORDER.index(int(kind)) for kind in graph.kind[at]], dtype=np.int64)
-        by_label = np.argsort(graph.labels[at], kind="stable")
+        place = np.array([ORDER.index(int(code)) for code in kind], dtype=np.int64)
+        place = place if not self.groups else np.zeros(len(labels), dtype=np.int64)
+        by_label = np.argsort(labels, kind="stable")
         # below 1e-10 a difference is what the stopping rule leaves: sources that both saturate the network are equal
-        keys = (-graph.debt_usd[at], -effects.contagion.round(10), place)
+        keys = (-debt, -effects.contagion.round(10), place)
         order = by_label[np.lexsort(tuple(key[by_label] for key in keys))]
         frame = frame.iloc[order]
         frame["rank"] = frame.groupby("kind", sort=False).cumcount() + 1
@@ -103,41 +129,54 @@ class Ranking:
         """Frame by label: assets, protocols, accounts, nodes, each by rank; contagion equal to 1e-10 by debt, label.
 
         Columns: kind, rank (within the kind), shock, contagion (R beyond shock and baseline), loss_usd,
-        first_round_usd (loss of the first wave), defaults (other nodes that end at h = 1 and do not in the
-        baseline), total_debt_usd, rounds, starts_defaulted (contagion is 0 because the baseline holds it).
+        first_round_usd (loss of the first wave), amplification (loss_usd ÷ first_round_usd, NaN where nobody is hit
+        in the first wave), vulnerability (the node's own distress beyond the baseline, averaged over all other
+        sources; NaN for groups), defaults (other nodes that end at h = 1 and do not in the baseline), total_debt_usd,
+        rounds (or sweeps, see ``Effects``), starts_defaulted (contagion is 0 because the baseline holds it).
         """
         return self._frame.copy()
 
     def top(self, kind: str, n: int = 10) -> pd.DataFrame:
-        """Give the first n rows of one kind: ``asset``, ``protocol``, ``account`` or ``node``."""
-        if kind not in KINDS:
-            raise InputError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+        """Give the first n rows of one kind: ``asset``, ``protocol``, ``account``, ``node`` or ``group``."""
+        if kind not in (*KINDS, GROUP):
+            raise InputError(f"kind: expected one of {', '.join((*KINDS, GROUP))}, got {kind!r}")
         return self._frame[self._frame["kind"] == kind].head(n).copy()
 
     def summary(self) -> str:
         """Say in a few lines who matters most and how it was found."""
         lines = [
-            f"Contagion centrality, model {self.model}, {len(self.sources):,} of {len(self.graph):,} nodes as sources",
+            f"Contagion centrality, model {self.model}, {self._said}",
             f"spectral radius λ₁ = {self.spectral_radius:.6g}; baseline, taken off: {self.baseline:.6g}",
         ]
-        for kind in (KINDS[code] for code in ORDER):
+        for kind in (*(KINDS[code] for code in ORDER), GROUP):
             best = self.top(kind, 3)
             if len(best):
                 named = ", ".join(f"{label} ({r:.4g})" for label, r in best["contagion"].items())
                 lines.append(f"first among {kind}s: {named}")
         return "\n".join((*lines, f"road: {self.road}", *(f"note: {note}" for note in self.notes)))
 
+    @property
+    def _said(self) -> str:
+        if self.groups:
+            return f"{len(self.groups):,} group{'s' * (len(self.groups) != 1)} of nodes as sources"
+        return f"{len(self.sources):,} of {len(self.graph):,} nodes as sources"
+
     def __repr__(self) -> str:
         return (
-            f"<Ranking: {self.model}, {len(self.sources):,} of {len(self.graph):,} nodes as sources; "
+            f"<Ranking: {self.model}, {self._said}; "
             f"λ₁ {self.spectral_radius:.4g}, baseline {self.baseline:.4g}, {len(self.notes)} notes>"
         )
 
     def _repr_html_(self) -> str:
-        tables = "".join(
-            self.top(KINDS[code]).to_html(escape=True) for code in ORDER if (self.graph.kind == code).any()
-        )
+        shown = [GROUP] if self.groups else [KINDS[code] for code in ORDER if (self.graph.kind == code).any()]
+        tables = "".join(self.top(kind).to_html(escape=True) for kind in shown)
         return f"<pre>{html.escape(self.summary())}</pre>{tables}"
+
+
+def _amplification(loss: Floats, first: Floats) -> Floats:
+    """Divide final by first-round loss; NaN where the first round costs nothing."""
+    ratio: Floats = np.divide(loss, first, out=np.full(len(loss), np.nan), where=first != 0.0)
+    return ratio
 
 
 def contagion_centrality(
@@ -145,7 +184,7 @@ def contagion_centrality(
     *,
     model: str | None = None,
     alpha: float | None = None,
-    sources: str | Sequence[str] | None = None,
+    sources: str | Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     max_sources: int = 10_000,
     asset_shock: float = 0.10,
     horizon: int | None = None,
@@ -164,9 +203,10 @@ def contagion_centrality(
     graph : ExposureGraph
     model, alpha, horizon, damping
         As in :func:`riskgraph.debtrank`.
-    sources : None, "all", or labels
+    sources : None, "all", labels, or a mapping of names to labels
         None: all assets and protocols, and accounts (or kindless nodes) in order of debt up to ``max_sources``;
-        a note then bounds the contagion of those left out.
+        a note then bounds the contagion of those left out. A mapping shocks all nodes of a group together, a row a
+        group.
     max_sources : int
         Largest number of accounts (or kindless nodes) taken by ``sources=None``.
     asset_shock : float
@@ -197,21 +237,28 @@ def contagion_centrality(
     {'B': 0.3571, 'A': 0.0714}
     """
     name, power = chosen_model(graph, model, alpha)
-    rules = checked_rules(graph, name, Rules(damping=damping, horizon=horizon))
+    rules = checked_rules(Rules(damping=damping, horizon=horizon))
     if not 0.0 < asset_shock <= 1.0:
         raise InputError(f"asset_shock: expected a fall above 0 and at most 1, got {asset_shock!r}")
-    chosen, left_out = chosen_sources(graph, sources, max_sources)
+    groups = tuple(sorted(str(key) for key in sources)) if isinstance(sources, Mapping) else ()
+    if isinstance(sources, Mapping):
+        named = {str(key): labels for key, labels in sources.items()}
+        shocks, left_out = group_shocks(graph, named, float(asset_shock)), np.zeros(0, dtype=np.int64)
+        chosen = np.unique(shocks.start.indices).astype(np.int64)
+    else:
+        chosen, left_out = chosen_sources(graph, sources, max_sources)
+        shocks = node_shocks(graph, chosen, float(asset_shock))
     parts = system(graph, name, power)
-    shock = np.where(graph.kind[chosen] == ASSET, float(asset_shock), 1.0)
-    effects, baseline = effects_of(graph, parts, chosen, shock, rules)
-    radius = perron_root(graph.leverage)
+    effects, baseline = effects_of(graph, parts, shocks, rules)
+    radius = leverage_root(graph)
     arguments = {"model": name, "alpha": alpha, "sources": sources, "max_sources": max_sources}
     arguments |= {"asset_shock": asset_shock, "horizon": horizon, "damping": damping}
     return Ranking(
         graph=graph,
         model=name,
         asset_shock=float(asset_shock),
-        sources=read_only(chosen),
+        sources=read_only(chosen if not groups else np.zeros(0, dtype=np.int64)),
+        groups=groups,
         effects=effects,
         spectral_radius=radius,
         baseline=baseline,
@@ -222,7 +269,7 @@ def contagion_centrality(
             *_left_out_notes(graph, parts, left_out, rules, name),
             *_growth_notes(name, damping * radius, horizon),
         ),
-        road=_road(parts, name, effects, rules),
+        road=effects.road,
         provenance=Provenance("contagion_centrality", graph.digest, {"graph": graph_call(graph), **arguments}),
     )
 
@@ -267,18 +314,3 @@ def _growth_notes(model: str, radius: float, horizon: int | None) -> list[str]:
         f"δλ₁ = {radius:.4g} is not below 1: in the linear model any shock then grows until caps bind, so the end "
         "state hardly tells sources apart; first_round_usd does"
     ]
-
-
-def _road(parts: System, model: str, effects: Effects, rules: Rules) -> str:
-    if model == "original":
-        step = "rounds, every node passing on once"
-    elif parts.core_size:
-        step = "waves (accounts → assets and protocols, to the end of their own chain → accounts)"
-    else:
-        step = "rounds (one application of Λ each)"
-    until = (
-        f"{rules.horizon} at most" if rules.horizon is not None else f"until no h moves by more than {rules.tol:.0e}"
-    )
-    longest = int(effects.rounds.max(initial=0))
-    how = f"{effects.width} sources at a time" if effects.width else "compiled, visiting the accounts within reach"
-    return f"{step}, {how}, {until}; the longest took {longest:,}"

@@ -1,10 +1,9 @@
-"""Many sources at once: which nodes, in blocks of columns, and a bound for those left out."""
+"""Many sources at once: which nodes, together or one by one, what they start from, and what they do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -12,17 +11,20 @@ from scipy import sparse
 from riskgraph.arrays import Bools, Floats, Ints, read_only
 from riskgraph.contagion.models import DEFAULTED
 from riskgraph.contagion.propagation import starts_defaulted
+from riskgraph.contagion.roads import taken
 from riskgraph.contagion.spreading import Rules, System, spread
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ASSET, PROTOCOL, ExposureGraph
 
-if TYPE_CHECKING:
-    from riskgraph.contagion.compiled import Runs
+__all__ = ["Effects", "Shocks", "chosen_sources", "effects_of", "group_shocks", "left_out_bound", "node_shocks"]
 
-__all__ = ["Effects", "chosen_sources", "effects_of", "left_out_bound"]
 
-BLOCK_CELLS = 2_000_000  # nodes × columns held at once, 16 MB an array
-COMPILED_CELLS = 30_000_000  # nodes × sources from which compiled code makes up for the seconds of its compilation
+@dataclass(frozen=True, eq=False)
+class Shocks:
+    """What every source starts from: a column each of ``start`` (n, k), and its node, −1 for a group of several."""
+
+    node: Ints
+    start: sparse.csc_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Effects:
     Attributes
     ----------
     shock : ndarray
-        Distress of the source at the start.
+        Distress of the source at the start; of a group the largest of its nodes.
     contagion : ndarray
         R less the baseline.
     loss_usd, first_round_usd : ndarray
@@ -40,10 +42,14 @@ class Effects:
     defaults : ndarray of int
         Other nodes that end at h = 1 and do not in the baseline.
     rounds : ndarray of int
-        Waves until nothing moved, or the horizon.
+        Waves or rounds until nothing moved, or the horizon; on roads that solve instead of walking (see ``road``) the
+        sweeps that the source's block took, or 0.
     converged, starts_defaulted : ndarray of bool
-    width : int
-        Columns in a block; 0 where compiled code took one source after another.
+    vulnerability : ndarray, shape (n,)
+        Of every node of the graph: its distress beyond the baseline, averaged over the sources that do not hold it;
+        NaN where there is none.
+    road : str
+        How it was computed.
     """
 
     shock: Floats
@@ -54,12 +60,14 @@ class Effects:
     rounds: Ints
     converged: Bools
     starts_defaulted: Bools
-    width: int
+    vulnerability: Floats
+    road: str
 
     def __post_init__(self) -> None:
         for name in ("shock", "contagion", "loss_usd", "first_round_usd", "defaults", "rounds", "converged"):
             read_only(getattr(self, name))
         read_only(self.starts_defaulted)
+        read_only(self.vulnerability)
 
 
 def chosen_sources(graph: ExposureGraph, sources: str | Sequence[str] | None, most: int) -> tuple[Ints, Ints]:
@@ -71,8 +79,9 @@ def chosen_sources(graph: ExposureGraph, sources: str | Sequence[str] | None, mo
     if sources is None:
         always = (graph.kind == ASSET) | (graph.kind == PROTOCOL)
         ranked = everything[~always]
-        ranked = ranked[np.argsort(graph.labels[ranked], kind="stable")]
-        ranked = ranked[np.argsort(-graph.debt_usd[ranked], kind="stable")]
+        if len(ranked) > most:
+            ranked = ranked[np.argsort(graph.labels[ranked], kind="stable")]
+            ranked = ranked[np.argsort(-graph.debt_usd[ranked], kind="stable")]
         return np.sort(np.concatenate((everything[always], ranked[:most]))), np.sort(ranked[most:])
     if isinstance(sources, str):
         if sources == "all":
@@ -84,63 +93,69 @@ def chosen_sources(graph: ExposureGraph, sources: str | Sequence[str] | None, mo
     return np.sort(graph.index(named, what="sources")), none_left
 
 
-def effects_of(
-    graph: ExposureGraph, parts: System, sources: Ints, shock: Floats, rules: Rules
-) -> tuple[Effects, float]:
-    """Spread every source's shock, a block of columns at a time; also give the baseline's R."""
-    n, k = len(graph), len(sources)
+def node_shocks(graph: ExposureGraph, nodes: Ints, asset_shock: float) -> Shocks:
+    """Shock one node a source: assets fall by ``asset_shock``, everything else is wiped out."""
+    size = np.where(graph.kind[nodes] == ASSET, asset_shock, 1.0)
+    columns = np.arange(len(nodes))
+    return Shocks(nodes, sparse.csc_array((size, (nodes, columns)), shape=(len(graph), len(nodes))))
+
+
+def group_shocks(graph: ExposureGraph, groups: Mapping[str, Sequence[str]], asset_shock: float) -> Shocks:
+    """Shock all nodes of a group at once, a group a source, in the order of their names."""
+    if not groups:
+        raise InputError("sources: expected at least one group")
+    rows, columns = [], []
+    for place, name in enumerate(sorted(groups)):
+        labels = groups[name]
+        if isinstance(labels, str) or not len(labels):
+            raise InputError(f"sources: expected a list of node labels for group {name!r}, got {labels!r}")
+        nodes = graph.index([str(label) for label in labels], what=f"sources, group {name!r}")
+        if len(np.unique(nodes)) != len(nodes):
+            raise InputError(f"sources: expected every label once in group {name!r}")
+        rows.append(np.sort(nodes))
+        columns.append(np.full(len(nodes), place))
+    at = np.concatenate(rows)
+    size = np.where(graph.kind[at] == ASSET, asset_shock, 1.0)
+    start = sparse.csc_array((size, (at, np.concatenate(columns))), shape=(len(graph), len(groups)))
+    return Shocks(np.full(len(groups), -1, dtype=np.int64), start)
+
+
+def effects_of(graph: ExposureGraph, parts: System, shocks: Shocks, rules: Rules) -> tuple[Effects, float]:
+    """Spread every source's shock on top of what starts defaulted; also give the baseline's R."""
+    k = len(shocks.node)
     started = starts_defaulted(graph)
     rest = _Rest.of(graph, parts, started, rules)
-    width = int(np.clip(BLOCK_CELLS // max(n, 1), 8, 256))
-    runs = np.flatnonzero(~started[sources])
-    compiled = len(runs) * n >= COMPILED_CELLS and can_be_compiled(parts, rules)
-    usd = {name: np.zeros(k) for name in ("contagion", "loss_usd", "first_round_usd")}
-    defaults, rounds, converged = np.zeros(k, dtype=np.int64), np.zeros(k, dtype=np.int64), np.ones(k, dtype=bool)
     # a source that starts defaulted is the baseline already: nothing is added by its wipe-out
-    if compiled:
-        found = _compiled(graph, parts, started, sources[runs], shock[runs], rest, rules)
-        usd["contagion"][runs] = found.end[:, 0] - rest.contagion
-        usd["loss_usd"][runs] = found.end[:, 1] - rest.loss_usd
-        usd["first_round_usd"][runs] = found.first[:, 1] - rest.first_usd
-        defaults[runs], rounds[runs], converged[runs] = found.defaults, found.rounds, found.converged
-        runs = runs[:0]
-    for low in range(0, len(runs), width):
-        at = runs[low : low + width]
-        start = np.repeat(rest.start[:, None], len(at), axis=1)
-        start[sources[at], np.arange(len(at))] = shock[at]
-        run = spread(parts, start, rules)
-        moved = run.end - start
-        usd["contagion"][at] = graph.weight @ moved - rest.contagion
-        usd["loss_usd"][at] = graph.loss_weight_usd @ moved - rest.loss_usd
-        usd["first_round_usd"][at] = graph.loss_weight_usd @ (run.first - start) - rest.first_usd
-        fell = (run.end >= DEFAULTED) & ~rest.fell[:, None]
-        fell[sources[at], np.arange(len(at))] = False
-        defaults[at], rounds[at], converged[at] = fell.sum(axis=0), run.rounds, run.converged
-    done = started[sources]
-    if compiled:
-        width = 0
+    done = (shocks.start.T @ (~started).astype(np.float64)) == 0.0
+    runs = np.flatnonzero(~done)
+    weights = np.stack([graph.weight, graph.loss_weight_usd], axis=1)
+    found = taken(parts, started, shocks.node[runs], shocks.start[:, runs], weights, rest.fell, rules)
+    base = np.array([rest.contagion, rest.loss_usd])
+    usd = {name: np.zeros(k) for name in ("contagion", "loss_usd", "first_round_usd")}
+    usd["contagion"][runs], usd["loss_usd"][runs] = (found.end - base).T
+    usd["first_round_usd"][runs] = found.first[:, 1] - rest.first_usd
+    whole = [np.zeros(k, dtype=np.int64), np.zeros(k, dtype=np.int64), np.ones(k, dtype=bool)]
+    for array, values in zip(whole, (found.defaults, found.rounds, found.converged), strict=True):
+        array[runs] = values
     effects = Effects(
-        shock, **usd, defaults=defaults, rounds=rounds, converged=converged, starts_defaulted=done, width=width
+        np.asarray(shocks.start.max(axis=0).toarray(), dtype=np.float64).ravel(),
+        **usd,
+        defaults=whole[0],
+        rounds=whole[1],
+        converged=whole[2].astype(bool),
+        starts_defaulted=done,
+        vulnerability=_vulnerability(found.suffered, shocks.start[:, runs], rest.moved),
+        road=found.road,
     )
     return effects, rest.contagion
 
 
-def can_be_compiled(parts: System, rules: Rules) -> bool:
-    """Whether the compiled road knows this system: a book, and a model that is linear between onset and wipe-out."""
-    book = parts.core_size > 0 and parts.rest_rest.nnz == 0
-    return book and rules.cap and parts.pass_rest.model in ("linear", "liquidation")
-
-
-def _compiled(
-    graph: ExposureGraph, parts: System, started: Bools, sources: Ints, shock: Floats, rest: _Rest, rules: Rules
-) -> Runs:
-    from riskgraph.contagion import compiled  # numba: loaded only where it is used
-
-    bent = parts.pass_rest.model == "liquidation"
-    onset = parts.pass_rest.onset if bent else np.zeros_like(parts.pass_rest.onset)
-    book = compiled.book_of(parts, rules.damping, onset, started[parts.rest])
-    weights = np.stack([graph.weight, graph.loss_weight_usd], axis=1)
-    return compiled.run_sources(parts, book, rest.start, sources, shock, weights, rest.fell, rules)
+def _vulnerability(suffered: Floats, start: sparse.csc_array, baseline: Floats) -> Floats:
+    """Average distress beyond the baseline over the sources that do not hold the node."""
+    n, k = start.shape
+    others = k - np.bincount(start.indices, minlength=n)
+    mean: Floats = np.divide(suffered - others * baseline, others, out=np.full(n, np.nan), where=others > 0)
+    return mean
 
 
 @dataclass(frozen=True)
@@ -148,6 +163,7 @@ class _Rest:
     """The baseline: what the nodes that start defaulted cause by themselves."""
 
     start: Floats
+    moved: Floats
     contagion: float
     loss_usd: float
     first_usd: float
@@ -157,12 +173,13 @@ class _Rest:
     def of(cls, graph: ExposureGraph, parts: System, started: Bools, rules: Rules) -> _Rest:
         start = started.astype(np.float64)
         if not started.any():
-            return cls(start, 0.0, 0.0, 0.0, started)
+            return cls(start, np.zeros(len(start)), 0.0, 0.0, 0.0, started)
         run = spread(parts, start[:, None], rules)
         end, first = run.end[:, 0], run.first[:, 0]
         usd = graph.loss_weight_usd
         return cls(
             start,
+            end - start,
             float(graph.weight @ (end - start)),
             float(usd @ (end - start)),
             float(usd @ (first - start)),

@@ -33,7 +33,7 @@ class System:
     rest_rest: sparse.csr_array
     pass_core: Transmission
     pass_rest: Transmission
-    impact: sparse.csr_array  # min(1, Λ), all nodes: the original model's W
+    impact: sparse.csr_array  # Λ of all nodes; in the original model W = min(1, Λ)
 
     @property
     def size(self) -> int:
@@ -68,8 +68,11 @@ class Spread:
     history: tuple[Floats, ...]  # h after 0, 1, 2, … waves, only where asked for
 
 
-def system(graph: ExposureGraph, model: str, alpha: float) -> System:
-    """Cut a graph's leverage matrix for the kernel; a graph with kindless nodes has no core."""
+def system(graph: ExposureGraph, model: str, alpha: float, *, cap: bool = True) -> System:
+    """Cut a graph's leverage matrix for the kernel; a graph with kindless nodes has no core.
+
+    ``cap=False`` leaves the impact of the original model at Λ.
+    """
     is_core = (graph.kind == ASSET) | (graph.kind == PROTOCOL)
     if (graph.kind == NODE).any() or model == "original":
         is_core = np.zeros(len(graph), dtype=bool)
@@ -85,7 +88,7 @@ def system(graph: ExposureGraph, model: str, alpha: float) -> System:
         rest_rest=sparse.csr_array(lower[:, rest]),
         pass_core=passing.part(core),
         pass_rest=passing.part(rest),
-        impact=sparse.csr_array(graph.leverage.minimum(1.0)) if model == "original" else graph.leverage,
+        impact=sparse.csr_array(graph.leverage.minimum(1.0)) if model == "original" and cap else graph.leverage,
     )
 
 
@@ -146,7 +149,7 @@ class _Waves:
 
     def __init__(self, parts: System, start: Floats, rules: Rules) -> None:
         self.parts, self.rules = parts, rules
-        self.sent = parts.pass_rest(start[parts.rest])  # what accounts pass on in the coming wave
+        self.sent = parts.pass_rest(self._whole(start[parts.rest]))  # what accounts pass on in the coming wave
 
     def keep(self, columns: Bools) -> None:
         """Forget the columns that have left."""
@@ -160,7 +163,7 @@ class _Waves:
         if parts.rest_rest.nnz:
             gain = gain + parts.rest_rest @ sent
         new_rest = self._capped(origin[parts.rest] + damping * gain)
-        self.sent = parts.pass_rest(new_rest)
+        self.sent = parts.pass_rest(self._whole(new_rest))
         # h* close to 1 turns a small move of h into a large one of p: both must stand still
         change = np.maximum(_largest(new_core - core), _largest(new_rest - rest))
         change = np.maximum(change, _largest(self.sent - sent))
@@ -177,14 +180,14 @@ class _Waves:
         parts, rules = self.parts, self.rules
         if not parts.core_core.nnz:
             new = self._capped(push)
-            return new, parts.pass_core(new)
-        passed = parts.pass_core(core)
+            return new, parts.pass_core(self._whole(new))
+        passed = parts.pass_core(self._whole(core))
         moving = np.ones(core.shape[1], dtype=bool)
         budget = rules.max_rounds if rules.max_rounds is not None else round_budget(parts.size)
         budget = max(budget, parts.core_size + 1)  # a chain without a cycle ends after as many steps
         for _ in range(budget):
             new = self._capped(push + rules.damping * (parts.core_core @ passed))
-            sent = parts.pass_core(new)
+            sent = parts.pass_core(self._whole(new))
             change = np.maximum(_largest(new - core), _largest(sent - passed))
             core, passed = np.where(moving, new, core), np.where(moving, sent, passed)
             moving &= change > rules.tol
@@ -197,6 +200,10 @@ class _Waves:
 
     def _capped(self, h: Floats) -> Floats:
         return np.minimum(h, 1.0, out=h) if self.rules.cap else h
+
+    def _whole(self, h: Floats) -> Floats:
+        """Nobody passes on more than its whole wipe-out, also where what it suffers is not capped."""
+        return h if self.rules.cap else np.minimum(h, 1.0)
 
 
 class _Once:

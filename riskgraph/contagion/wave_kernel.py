@@ -3,25 +3,27 @@
 # Compiled by numba, which is loaded with this module: nothing imports it before many sources are asked for.
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints
 
-__all__ = ["Arrays", "Csr", "Near", "Weights", "Work", "spread_each", "workspace"]
+__all__ = ["WITHIN", "Arrays", "Csr", "Near", "Weights", "Work", "spread_each", "workspace"]
 
 # An account is asleep while even the largest fall since it was last looked at leaves it short of its onset; it wakes
 # this much too early, so that rounding never keeps it asleep.
 EARLY = 1e-9
 LOOK = 3  # waves between two tries to leap ahead
 FAR = 1e4  # a leap is for what is far above the tolerance; the last digits come by waves
+SCATTERED = 8  # an account reached through a list costs about so many read in the order of memory
 MANY = 4_096  # newly listed accounts from which reading them in the order of memory makes up for listing all again
 
 
 # Called from compiled code only: without the wrappers for calls from Python they compile in half the time.
-INNER = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+WITHIN: dict[str, Any] = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INNER: Any = numba.njit(**WITHIN)
 
 
 class Csr(NamedTuple):
@@ -76,7 +78,11 @@ class Weights(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch of one thread; accounts carry the mark of the pass that last touched them, so nothing is cleared."""
+    """Scratch of one lane; accounts carry the mark of the pass that last touched them, so nothing is cleared.
+
+    Over its sources a lane adds up core distress (``moves``), that of sources themselves (``own``), and what accounts
+    miss of what the core hands them: beyond their cap, or because they are the source (``missed``).
+    """
 
     mark: Ints
     stamp: Ints
@@ -92,10 +98,13 @@ class Work(NamedTuple):
     new: Floats
     scratch: Floats
     matrix: Floats
+    moves: Floats
+    own: Floats
+    missed: Floats
 
 
 def workspace(core: int, accounts: int) -> Work:
-    """Make the scratch of one thread."""
+    """Make the scratch of one lane."""
     return Work(
         mark=np.zeros(1, dtype=np.int64),
         stamp=np.zeros(accounts, dtype=np.int64),
@@ -111,6 +120,9 @@ def workspace(core: int, accounts: int) -> Work:
         new=np.zeros(core),
         scratch=np.zeros(core),
         matrix=np.zeros((core, core)),
+        moves=np.zeros(core),
+        own=np.zeros(core),
+        missed=np.zeros(accounts),
     )
 
 
@@ -153,7 +165,35 @@ def _settled(book, work, tol, budget):  # type: ignore[no-untyped-def]
 
 
 @INNER
-def _weighed(book, weights, work, source, source_core, out):  # type: ignore[no-untyped-def]
+def _many(near, moves, share, n):  # type: ignore[no-untyped-def]
+    """Whether so many listed accounts lie below the moves (times ``share``) that going through all is quicker."""
+    total = 0
+    for a in range(len(moves)):
+        low, high = near.ptr[a], near.ptr[a + 1]
+        while low < high:  # bisection: levels rise
+            middle = (low + high) // 2
+            if near.level[middle] * share < moves[a]:
+                low = middle + 1
+            else:
+                high = middle
+        total += low - near.ptr[a]
+    return total * SCATTERED > n
+
+
+@INNER
+def _cut(book, weights, work, i, out, final):  # type: ignore[no-untyped-def]
+    """Take off the sums what account i is spared by its cap; 1 if it fell."""
+    h = _row(book.pull, i, work.core)
+    if h > 1.0:
+        if final:
+            work.missed[i] += h - 1.0
+        for w in range(len(out)):
+            out[w] -= weights.outer[i, w] * (h - 1.0)
+    return 1 if h >= weights.level and not weights.fell[i] else 0
+
+
+@INNER
+def _weighed(book, weights, work, source, source_core, out, final):  # type: ignore[no-untyped-def]
     """Sum weights × distress beyond the start: linear in core distress, less what caps cut off; count the fallen.
 
     A capped account holds some core node whose distress is above 1/(its row sum): only such holders are looked at.
@@ -165,24 +205,28 @@ def _weighed(book, weights, work, source, source_core, out):  # type: ignore[no-
         for a in range(len(core)):
             total += weights.linear[a, w] * core[a] - weights.inner[a, w] * work.start[a]
         out[w] = total
+    if final and source_core >= 0:
+        work.own[source_core] += core[source_core]
+    many = _many(near, core, weights.level, len(book.onset))
+    for i in range(len(book.onset) if many else 0):
+        if i != source:
+            count += _cut(book, weights, work, i, out, final)
     for a in range(len(core)):
+        if final:
+            work.moves[a] += core[a]
         if core[a] >= weights.level and not weights.fell_core[a] and a != source_core:
             count += 1
-        for place in range(near.ptr[a], near.ptr[a + 1]):
+        for place in range(near.ptr[a], near.ptr[a] if many else near.ptr[a + 1]):
             if near.level[place] * weights.level > core[a]:
                 break
             i = near.account[place]
-            if i == source or work.seen[i] == work.mark[0]:
-                continue
-            work.seen[i] = work.mark[0]
-            h = _row(book.pull, i, core)
-            if h >= weights.level and not weights.fell[i]:
-                count += 1
-            if h > 1.0:
-                for w in range(len(out)):
-                    out[w] -= weights.outer[i, w] * (h - 1.0)
+            if i != source and work.seen[i] != work.mark[0]:
+                work.seen[i] = work.mark[0]
+                count += _cut(book, weights, work, i, out, final)
     if source >= 0:  # its own loss is the shock
         h = _row(book.pull, source, core)
+        if final:
+            work.missed[source] += h
         for w in range(len(out)):
             out[w] -= weights.outer[source, w] * h
     return count
@@ -430,7 +474,7 @@ def _waves(book, weights, work, source, source_core, tol, horizon, budget, first
         _copy(work.core, work.new)
         done += 1
         if done == 1:
-            _weighed(book, weights, work, source, source_core, first)
+            _weighed(book, weights, work, source, source_core, first, False)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -446,11 +490,11 @@ def spread_each(  # type: ignore[no-untyped-def]
             _copy(work.new, work.core)
             if _settled(book, work, tol, budget):
                 _copy(work.core, work.new)
-                _weighed(book, weights, work, source, source_core, first[s])
+                _weighed(book, weights, work, source, source_core, first[s], False)
                 done = _folded(book, work, source, tol, budget)
         counts[s, 2] = 1
         if done < 0:
             done, counts[s, 2] = _waves(book, weights, work, source, source_core, tol, horizon, budget, first[s])
         if done:
-            counts[s, 0] = _weighed(book, weights, work, source, source_core, end[s])
+            counts[s, 0] = _weighed(book, weights, work, source, source_core, end[s], True)
         counts[s, 1] = done

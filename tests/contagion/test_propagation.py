@@ -32,6 +32,9 @@ def test_two_banks_solved_on_paper():
     assert run.systemic_loss == pytest.approx(5 / 7 * 2 / 7 + 2 / 7 * (4 / 7 - 1 / 2), abs=1e-11)
     assert run.loss_usd == pytest.approx(10 * 2 / 7 + 8 / 14, abs=1e-9)
     assert (run.converged, run.defaults, run.baseline) == (True, 0, 0.0)
+    # the first round takes 1/4 of A's 10 and comes back to nobody yet
+    assert run.first_round_usd == pytest.approx(2.5) and run.first.tolist() == [0.25, 0.5]
+    assert run.amplification == pytest.approx((20 / 7 + 4 / 7) / 2.5)
 
 
 def test_a_chain_of_three_stops_after_two_rounds():
@@ -173,14 +176,29 @@ def test_labels_units_and_isolated_nodes(network, data):
     assert (run.end[alone] == run.start[alone]).all()
 
 
-@given(matrices(capital=st.sampled_from([4.0, 10.0, 33.0])), st.data())
+@given(matrices(), st.sampled_from(["linear", "nonlinear", "threshold"]), st.data())
+@settings(max_examples=60, deadline=None)
+def test_without_a_cap_what_is_suffered_beyond_it_is_counted_and_goes_no_further(network, model, data):
+    g = matrix_graph(*network)
+    L, power = g.leverage.toarray(), {"alpha": 1.5} if model == "nonlinear" else {}
+    shock = [data.draw(shares) for _ in network[1]]
+    capped = debtrank(g, shock, model=model, **power)
+    passed = [naive.passes_on(model, "node", h, alpha=1.5 if power else 0.0) for h in capped.end]
+    open_ended = debtrank(g, shock, model=model, cap=False, **power)
+    assert open_ended.end == pytest.approx(capped.start + L @ passed, rel=1e-9, abs=1e-9)
+    assert np.minimum(open_ended.end, 1.0) == pytest.approx(capped.end, abs=1e-9)
+
+
+@given(matrices(capital=st.sampled_from([10.0, 33.0, 100.0])), st.data())
 @settings(max_examples=30, deadline=None)
-def test_without_a_cap_it_is_the_linear_solve(network, data):
+def test_where_nobody_is_wiped_out_it_is_the_linear_solve(network, data):
     g = matrix_graph(*network)
     L = g.leverage.toarray()
-    assume(abs(np.linalg.eigvals(L)).max() < 0.97)
     shock = np.array([data.draw(shares) for _ in network[1]])
-    assert debtrank(g, shock, cap=False).end == pytest.approx(np.linalg.solve(np.eye(len(L)) - L, shock), abs=1e-9)
+    assume(abs(np.linalg.eigvals(L)).max() < 0.97)
+    solved = np.linalg.solve(np.eye(len(L)) - L, shock)
+    assume(solved.max() <= 1.0)
+    assert debtrank(g, shock).end == pytest.approx(solved, abs=1e-9)
 
 
 def test_empty_single_and_edgeless_networks():
@@ -217,18 +235,11 @@ def test_equal_shocks_give_equal_bits_however_they_are_given():
         ({}, {"damping": 2.0}, r"damping: expected a share in \[0, 1\], got 2"),
         ("A", {}, "shock: expected a mapping of labels to numbers"),
         ({"A": None}, {}, "shock: expected numbers"),
-        ({}, {"cap": False, "model": "nonlinear", "alpha": 1.0}, "cap: expected True for model 'nonlinear'"),
     ],
 )
 def test_refused(shock, arguments, words):
     with pytest.raises(InputError, match=words):
         debtrank(matrix_graph(*TWO, labels=["A", "B"]), shock, **arguments)
-
-
-def test_without_a_cap_only_what_dies_out():
-    g = matrix_graph([[0, 12.0], [12.0, 0]], [10.0, 10.0])
-    with pytest.raises(InputError, match=r"distress grows without end \(δλ₁ = 1.2"):
-        debtrank(g, {"0": 0.5}, cap=False)
 
 
 def test_a_budget_that_runs_out_is_an_error_with_its_numbers():

@@ -15,8 +15,8 @@ from tests.contagion.test_propagation import WRAPPED, started
 from tests.graphs import book, books, matrices, matrix_graph
 
 COLUMNS = [
-    "kind", "rank", "shock", "contagion", "loss_usd", "first_round_usd", "defaults", "total_debt_usd", "rounds",
-    "starts_defaulted",
+    "kind", "rank", "shock", "contagion", "loss_usd", "first_round_usd", "amplification", "vulnerability", "defaults",
+    "total_debt_usd", "rounds", "starts_defaulted",
 ]  # fmt: skip
 
 
@@ -28,6 +28,9 @@ def test_two_banks_solved_on_paper():
     assert frame["contagion"].to_dict() == pytest.approx({"B": 5 / 14, "A": 1 / 14})
     assert frame["loss_usd"].to_dict() == pytest.approx({"B": 5, "A": 2})
     assert frame["total_debt_usd"].to_dict() == {"B": 5, "A": 2}
+    # each is hit by the other alone, and once: A loses 1/2 with B, B 1/4 with A
+    assert frame["vulnerability"].to_dict() == rank.vulnerability.to_dict() == {"A": 0.5, "B": 0.25}
+    assert frame["amplification"].tolist() == [1.0, 1.0]
     assert frame["rank"].to_dict() == {"B": 1, "A": 2}
     assert rank.spectral_radius == pytest.approx(math.sqrt(1 / 8), abs=1e-12)
     assert rank.scores.tolist() == frame["contagion"].reindex(["A", "B"]).tolist()
@@ -126,7 +129,7 @@ def test_many_blocks_and_leaving_columns_change_nothing(monkeypatch):
     np.fill_diagonal(A, 0.0)
     g = matrix_graph(A, rng.uniform(2, 30, 40))
     whole = contagion_centrality(g).to_frame()
-    monkeypatch.setattr("riskgraph.contagion.sources.BLOCK_CELLS", 1)
+    monkeypatch.setattr("riskgraph.contagion.roads.BLOCK_CELLS", 1)
     cut = contagion_centrality(g)
     assert "8 sources at a time" in cut.road
     assert (
@@ -173,9 +176,43 @@ def test_some_sources_only():
     )
 
 
+def test_groups_are_shocked_together():
+    # C and A together: B loses 2/8 + 1/8; A holds 6 of 11, B 3 of 11, C 2 of 11
+    g = matrix_graph([[0, 5, 1], [2, 0, 1], [1, 1, 0]], [10, 8, 4], labels=["A", "B", "C"])
+    rank = contagion_centrality(g, sources={"two": ["C", "A"], "one": ["B"]})
+    frame = rank.to_frame()
+    assert frame.index.tolist() == ["one", "two"] and frame.index.name == "group"
+    assert frame["kind"].tolist() == ["group", "group"] and frame["rank"].tolist() == [1, 2]
+    assert frame.loc["two", "contagion"] == pytest.approx(3 / 11 * 3 / 8)
+    assert frame.loc["two", "loss_usd"] == pytest.approx(3.0)
+    alone = contagion_centrality(g).to_frame()
+    same = ["contagion", "loss_usd", "first_round_usd", "amplification", "defaults", "rounds"]
+    assert frame.loc["one", same].to_dict() == pytest.approx(alone.loc["B", same].to_dict())
+    assert rank.vulnerability["B"] == pytest.approx(3 / 8)
+    assert np.isnan(rank.scores).all() and len(rank.sources) == 0
+    assert rank.top("group", 1).index.tolist() == ["one"]
+    assert "2 groups of nodes as sources" in repr(rank) and "first among groups: one" in rank.summary()
+
+
+@given(st.one_of(books(), matrices().map(lambda network: matrix_graph(*network))), st.data())
+@settings(max_examples=40, deadline=None)
+def test_any_group_is_one_shock_of_all_its_nodes(g, data):
+    labels = data.draw(st.lists(st.sampled_from(list(g.labels)), min_size=1, max_size=3, unique=True))
+    row = contagion_centrality(g, sources={"some": labels}, asset_shock=0.2).to_frame().loc["some"]
+    kinds = dict(zip(g.labels, g.nodes["kind"], strict=True))
+    together = debtrank(g, {label: 0.2 if kinds[label] == "asset" else 1.0 for label in labels})
+    assert row["contagion"] == pytest.approx(together.systemic_loss, abs=1e-12)
+    assert row["first_round_usd"] == pytest.approx(together.first_round_usd, abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ({"sources": {}}, "sources: expected at least one group"),
+        ({"sources": {"g": []}}, "sources: expected a list of node labels for group 'g'"),
+        ({"sources": {"g": "A"}}, "sources: expected a list of node labels for group 'g', got 'A'"),
+        ({"sources": {"g": ["A", "A"]}}, "sources: expected every label once in group 'g'"),
+        ({"sources": {"g": ["A"], "h": ["Z"]}}, "sources, group 'h': expected labels of this graph, got 'Z'"),
         ({"sources": ["A", "Z"]}, "sources: expected labels of this graph, got 'Z'"),
         ({"sources": ["A", "A"]}, "sources: expected every label once"),
         ({"asset_shock": 0.0}, "asset_shock: expected a fall above 0"),
