@@ -229,6 +229,11 @@ def datasets(
         raise InputError(f"datasets: expected --{', --'.join(options)} together with --out, got no --out")
     if name is not None and out is not None:
         rg.datasets.describe(name)
+        if name not in rg.datasets.names("book"):
+            raise InputError(
+                f"datasets: expected a book to write out, got {name!r}, a network of banks "
+                f"(in Python: riskgraph.datasets.load({name!r}))"
+            )
         check_output(out, str(rg.datasets.folder(name)), "", ".duckdb")
         with working(f"making {name}"):
             snap = rg.datasets.load(name, **options)

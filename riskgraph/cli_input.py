@@ -29,7 +29,7 @@ def _source(path: str, totals: str | None) -> rg.Snapshot:
         raise InputError(f"{path}: expected a file or a folder, got what cannot be read ({error.strerror})") from error
     if is_there:
         return rg.read_snapshot(path, totals=totals)
-    known = rg.datasets.names()
+    known = rg.datasets.names("book")
     if path not in known:
         raise InputError(
             f"{path}: expected a file, a folder, or one of the datasets {', '.join(known)}; found neither of that name"

@@ -14,7 +14,8 @@ from scipy import sparse
 from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.contagion.models import DEFAULTED
 from riskgraph.contagion.spreading import Rules, System, round_budget
-from riskgraph.contagion.wave_kernel import Arrays, Csr, Near, Weights, Work, spread_each, workspace
+from riskgraph.contagion.wave_arrays import Arrays, Csr, Near, Weights, Work, workspace
+from riskgraph.contagion.wave_kernel import spread_each
 from riskgraph.errors import ConvergenceError
 
 __all__ = ["LANES", "Runs", "book_of", "by_lane", "near_accounts", "plain", "run_sources", "sum_of"]

@@ -24,11 +24,12 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.contagion.compiled import LANES, Runs, by_lane, near_accounts, plain, sum_of
-from riskgraph.contagion.core_kernel import Answers, Desk, answer_each, desk, slopes
+from riskgraph.contagion.core_arrays import Answers, Desk, desk
+from riskgraph.contagion.core_kernel import answer_each, slopes
 from riskgraph.contagion.models import DEFAULTED
 from riskgraph.contagion.perron import cyclic_classes
 from riskgraph.contagion.spreading import System
-from riskgraph.contagion.wave_kernel import Csr, Near
+from riskgraph.contagion.wave_arrays import Csr, Near
 
 __all__ = ["CORE", "at_the_core"]
 

@@ -47,7 +47,7 @@ def one_after_another(graph, ranking, **arguments):
         assert row["first_round_usd"] == pytest.approx(first.loss_usd, abs=1e-8)
         assert row["defaults"] == alone.defaults
         if abs(first.loss_usd) > 1e-6:
-            assert row["amplification"] == pytest.approx(alone.amplification, rel=1e-6)
+            assert row["amplification"] == pytest.approx(alone.amplification, rel=1e-6, abs=1e-6)
         else:
             assert np.isnan(row["amplification"]) or abs(row["first_round_usd"]) < 1e-6
         here = np.arange(len(graph)) != at
