@@ -1,13 +1,11 @@
-"""From a book to a ranking: each step in matvecs of the accounts × assets matrix of the same book."""
+"""From a book to its graph: each step in matvecs of the accounts × assets matrix of the same book."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-from scipy import sparse
-
 import riskgraph as rg
+from benchmarks.book import matvec_of
 from benchmarks.timing import Size, best
 from riskgraph.snapshot.book import book_of
 
@@ -18,11 +16,7 @@ def run(size: Size) -> Iterator[str]:
     """Give one line a benchmark: what was measured, its ratio, and on what."""
     accounts = 1_000_000 if size is Size.FULL else 20_000
     snap = rg.datasets.synthetic(accounts=accounts, assets=200, protocols=50, seed=1)
-    book = snap.book
-    shape = (len(snap.labels("account")), len(snap.labels("asset")))
-    matrix = sparse.csr_array((book.usd, (book.account, book.asset)), shape=shape)
-    vector = np.ones(shape[1])
-    matvec = best(lambda: matrix @ vector, runs=20)
+    matvec = matvec_of(snap)
     yield f"book: {snap!r}; one matvec takes {matvec * 1e3:.3f} ms"
     for name, step in (
         ("rows with prices and thresholds", lambda: book_of(snap)),
@@ -30,10 +24,6 @@ def run(size: Size) -> Iterator[str]:
         ("exposure graph", lambda: rg.exposure_graph(snap)),
     ):
         yield f"{name}: {best(step) / matvec:,.1f} matvecs"
-    graph = rg.exposure_graph(snap)
-    core = [label for label in graph.labels if not label.startswith("account:")]
-    seconds = best(lambda: rg.contagion_centrality(graph, sources=core), runs=1)
-    yield f"default ranking of {len(core)} assets and protocols: {seconds / matvec:,.0f} matvecs"
     yield _against_one_by_one()
 
 

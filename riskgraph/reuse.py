@@ -273,6 +273,8 @@ def collateral_reuse(snap: Snapshot, *, ranking: Ranking | None = None) -> Colla
     check_snapshot(snap)
     if ranking is not None and not isinstance(ranking, Ranking):
         raise InputError(f"ranking: expected what contagion_centrality gives, got {type(ranking).__name__}")
+    if ranking is not None and ranking.groups:
+        raise InputError("ranking: expected one whose sources are single nodes, got groups of nodes")
     if ranking is not None and ranking.provenance.digest != snap.digest:
         raise InputError(
             f"ranking: expected one of this snapshot (digest {snap.digest}), got one of {ranking.provenance.digest}"

@@ -14,7 +14,8 @@ from riskgraph.contagion.spreading import Rules, System, spread
 __all__ = ["Found", "taken"]
 
 BLOCK_CELLS = 2_000_000  # nodes × columns held at once, 16 MB an array
-COMPILED_CELLS = 30_000_000  # accounts × sources from which compiled code makes up for the seconds of its compilation
+COMPILED_CELLS = 10_000_000  # nodes × sources from which compiled waves make up for the seconds of their compilation
+SOLVED_CELLS = 2_000_000  # the same for what is solved on the core of a book, where plain waves may take very long
 TILED_CELLS = 2_000_000  # the same for the kernels of matrices, which compile faster
 
 
@@ -54,8 +55,9 @@ def taken(
     cells = len(started) * len(node)
     alone = bool((node >= 0).all()) and rules.cap
     passing = parts.pass_rest.model
-    if alone and parts.core_size and parts.rest_rest.nnz == 0 and cells >= COMPILED_CELLS:
-        if passing in ("linear", "liquidation"):
+    if alone and parts.core_size and parts.rest_rest.nnz == 0:
+        enough = SOLVED_CELLS if passing == "linear" and rules.horizon is None else COMPILED_CELLS
+        if passing in ("linear", "liquidation") and cells >= enough:
             return _of_a_book(parts, started, node, start.data, weights, fell, rules)
     elif alone and not parts.core_size and cells >= TILED_CELLS:
         return _of_a_matrix(parts, started, node, start.data, weights, fell, rules)

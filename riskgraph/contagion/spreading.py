@@ -78,6 +78,11 @@ def system(graph: ExposureGraph, model: str, alpha: float, *, cap: bool = True) 
         is_core = np.zeros(len(graph), dtype=bool)
     core, rest = np.flatnonzero(is_core), np.flatnonzero(~is_core)
     passing = transmission(graph, model, alpha)
+    impact = sparse.csr_array(graph.leverage.minimum(1.0)) if model == "original" and cap else graph.leverage
+    if not len(core):  # nothing to cut
+        none, across, down = (sparse.csr_array(shape) for shape in ((0, 0), (0, len(rest)), (len(rest), 0)))
+        whole = passing.part(rest)
+        return System(_run(core), _run(rest), none, across, down, graph.leverage, passing.part(core), whole, impact)
     upper, lower = graph.leverage[core], graph.leverage[rest]
     return System(
         core=_run(core),
@@ -88,7 +93,7 @@ def system(graph: ExposureGraph, model: str, alpha: float, *, cap: bool = True) 
         rest_rest=sparse.csr_array(lower[:, rest]),
         pass_core=passing.part(core),
         pass_rest=passing.part(rest),
-        impact=sparse.csr_array(graph.leverage.minimum(1.0)) if model == "original" and cap else graph.leverage,
+        impact=impact,
     )
 
 

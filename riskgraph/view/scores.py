@@ -61,6 +61,8 @@ def scores_of(graph: ExposureGraph, ranking: Any) -> Scores:
     missing = [name for name in ("to_frame", "model", "spectral_radius", "asset_shock") if not hasattr(ranking, name)]
     if missing:
         raise InputError(f"ranking: expected what contagion_centrality gives, got {type(ranking).__name__}")
+    if getattr(ranking, "groups", ()):
+        raise InputError("ranking: expected one whose sources are single nodes, got groups of nodes")
     _check_same(graph, getattr(ranking, "graph", graph))
     frame = ranking.to_frame()
     at = graph.index([str(label) for label in frame.index], what="ranking")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import riskgraph as rg
 from riskgraph.contagion.propagation import debtrank
 from riskgraph.contagion.ranking import contagion_centrality
 from riskgraph.errors import InputError
@@ -192,6 +193,15 @@ def test_groups_are_shocked_together():
     assert np.isnan(rank.scores).all() and len(rank.sources) == 0
     assert rank.top("group", 1).index.tolist() == ["one"]
     assert "2 groups of nodes as sources" in repr(rank) and "first among groups: one" in rank.summary()
+
+
+def test_what_needs_a_score_for_every_node_refuses_groups():
+    snap = rg.datasets.load("toy")
+    graph = rg.exposure_graph(snap)
+    rank = contagion_centrality(graph, sources={"all": list(graph.labels[:2])})
+    for call in (lambda: rg.network_map(graph, ranking=rank), lambda: rg.collateral_reuse(snap, ranking=rank)):
+        with pytest.raises(InputError, match="ranking: expected one whose sources are single nodes, got groups"):
+            call()
 
 
 @given(st.one_of(books(), matrices().map(lambda network: matrix_graph(*network))), st.data())

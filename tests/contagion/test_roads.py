@@ -20,15 +20,15 @@ ARGUMENTS = {"damping": st.sampled_from([1.0, 0.8]), "horizon": st.sampled_from(
 @pytest.fixture(scope="module", autouse=True)
 def _never_the_plain_road_for_its_size():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(roads, "COMPILED_CELLS", 0)
-        patch.setattr(roads, "TILED_CELLS", 0)
+        for name in ("COMPILED_CELLS", "SOLVED_CELLS", "TILED_CELLS"):
+            patch.setattr(roads, name, 0)
         yield
 
 
 def plainly(graph, **arguments):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(roads, "COMPILED_CELLS", 10**18)
-        patch.setattr(roads, "TILED_CELLS", 10**18)
+        for name in ("COMPILED_CELLS", "SOLVED_CELLS", "TILED_CELLS"):
+            patch.setattr(roads, name, 10**18)
         return rg.contagion_centrality(graph, **arguments)
 
 
