@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import riskgraph as rg
-from riskgraph.cli_input import check_output, one_format, read
+from riskgraph.cli_input import check_book, check_output, one_format, read
 from riskgraph.cli_output import Closed, as_csv, as_json, listed, put, render, safe, say, table, working
 from riskgraph.cli_pages import (
     depth_notes,
@@ -39,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Who falls next, how far, and what could we do about it: contagion, margin and collateral reuse in one graph. "
-    "PATH is a table of positions, a folder of tables, a .duckdb file, or the name of a bundled dataset.",
+    "PATH is a table of positions, a folder of tables, a .duckdb file, or the name of a bundled book.",
 )
 
 
@@ -55,7 +55,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Source = Annotated[str, typer.Argument(metavar="PATH", help="A file, a folder, or the name of a bundled dataset.")]
+Source = Annotated[str, typer.Argument(metavar="PATH", help="A file, a folder, or the name of a bundled book.")]
 Totals = Annotated[str | None, typer.Option(metavar="FILE", help="Published totals by account, for a long table.")]
 Liquidity = Annotated[str | None, typer.Option(metavar="FILE", help="A table liquidity to use instead of PATH's own.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Everything as JSON, for machines.")]
@@ -229,11 +229,7 @@ def datasets(
         raise InputError(f"datasets: expected --{', --'.join(options)} together with --out, got no --out")
     if name is not None and out is not None:
         rg.datasets.describe(name)
-        if name not in rg.datasets.names("book"):
-            raise InputError(
-                f"datasets: expected a book to write out, got {name!r}, a network of banks "
-                f"(in Python: riskgraph.datasets.load({name!r}))"
-            )
+        check_book(name, "datasets")
         check_output(out, str(rg.datasets.folder(name)), "", ".duckdb")
         with working(f"making {name}"):
             snap = rg.datasets.load(name, **options)

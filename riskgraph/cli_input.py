@@ -8,7 +8,7 @@ import riskgraph as rg
 from riskgraph.cli_output import working
 from riskgraph.errors import InputError
 
-__all__ = ["check_output", "one_format", "read"]
+__all__ = ["check_book", "check_output", "one_format", "read"]
 
 TABLE_SUFFIXES = (".csv", ".gz", ".parquet", ".pq", ".html", ".json")  # of files; a folder of such a name misleads
 
@@ -30,6 +30,7 @@ def _source(path: str, totals: str | None) -> rg.Snapshot:
     if is_there:
         return rg.read_snapshot(path, totals=totals)
     known = rg.datasets.names("book")
+    check_book(path, path)
     if path not in known:
         raise InputError(
             f"{path}: expected a file, a folder, or one of the datasets {', '.join(known)}; found neither of that name"
@@ -38,6 +39,15 @@ def _source(path: str, totals: str | None) -> rg.Snapshot:
         raise InputError(f"totals: expected together with a long position table, got the dataset {path}")
     book: rg.Snapshot = rg.datasets.load(path)
     return book
+
+
+def check_book(name: str, where: str) -> None:
+    """Refuse the name of a bundled network of banks, which no command takes."""
+    if name in rg.datasets.names("interbank"):
+        raise InputError(
+            f"{where}: expected a book of positions, got {name!r}, a network of banks; "
+            f"in Python: riskgraph.datasets.load({name!r})"
+        )
 
 
 def _with_liquidity(snap: rg.Snapshot, file: str) -> rg.Snapshot:

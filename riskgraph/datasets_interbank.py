@@ -57,6 +57,8 @@ class Interbank:
     notes : tuple of str
         What a reader should know: made up or published, and by whom.
     provenance : Provenance
+    unit : str
+        What amounts are shown in: ``USD``, or empty where the source names no currency (names and docstrings say USD).
     """
 
     name: str
@@ -70,6 +72,7 @@ class Interbank:
     depth_usd: Floats
     notes: tuple[str, ...]
     provenance: Provenance
+    unit: str = "USD"
 
     def __post_init__(self) -> None:
         for array in vars(self).values():
@@ -159,22 +162,25 @@ class Interbank:
             equity=self.equity,
         )  # fmt: skip
 
+    def _said(self, amount: Any) -> str:
+        # whole dollars suit balance sheets; an example of 2 and 2.2 without a currency would lose its digits
+        return f"${amount:,.0f}" if self.unit == "USD" else f"{amount:.6g} {self.unit}".rstrip()
+
     def summary(self) -> str:
         """Say in a few lines what the network is."""
         total, own, lent = self.total_assets.sum(), self.equity.sum(), self.exposures.sum()
-        return "\n".join(
-            (
-                f"{self.name}: {len(self):,} banks, {self.exposures.nnz:,} interbank claims",
-                f"total assets ${total:,.0f}, of which interbank ${lent:,.0f}; equity ${own:,.0f}",
-                f"banks without equity: {int((self.equity <= 0.0).sum()):,}",
-                *self.notes,
-            )
+        lines = (
+            f"{self.name}: {len(self):,} banks, {self.exposures.nnz:,} interbank claims",
+            f"total assets {self._said(total)}, of which interbank {self._said(lent)}; equity {self._said(own)}",
+            f"banks without equity: {int((self.equity <= 0.0).sum()):,}",
+            *self.notes,
         )
+        return "\n".join(lines if self.unit else (*lines, "amounts without a currency: the source names none"))
 
     def __repr__(self) -> str:
         return (
             f"<Interbank {self.name}: {len(self):,} banks, {self.exposures.nnz:,} claims, "
-            f"${self.exposures.sum():,.0f} interbank of ${self.total_assets.sum():,.0f} total assets>"
+            f"{self._said(self.exposures.sum())} interbank of {self._said(self.total_assets.sum())} total assets>"
         )
 
     def _repr_html_(self) -> str:
@@ -182,7 +188,7 @@ class Interbank:
 
 
 def interbank_of_tables(
-    name: str, tables: Mapping[str, pd.DataFrame], notes: tuple[str, ...], provenance: Provenance
+    name: str, tables: Mapping[str, pd.DataFrame], notes: tuple[str, ...], provenance: Provenance, unit: str = "USD"
 ) -> Interbank:
     """Make the record of tables ``banks``, ``liabilities`` and, where there are any, ``holdings`` and ``assets``.
 
@@ -205,17 +211,17 @@ def interbank_of_tables(
     owed = tables["liabilities"]
     debtor, creditor = (_codes(owed[c], labels, f"liabilities.{c}", faults) for c in ("debtor", "creditor"))
     usd = _amounts(owed["usd"], "liabilities.usd", faults)
-    outside = [_amounts(banks[column], f"banks.{column}", faults) for column in COLUMNS["banks"][1:]]
+    own, owes = (_amounts(banks[column], f"banks.{column}", faults) for column in COLUMNS["banks"][1:])
     _say_twice(banks[["bank"]], "banks", faults)
     _say_twice(owed[["debtor", "creditor"]], "liabilities", faults)
     if (debtor == creditor).any():
         faults.add("liabilities", "expected debts to other banks", "one to itself", np.flatnonzero(debtor == creditor))
-    kinds, parts, depth = _portfolios(tables, labels, outside[0], faults)
+    kinds, parts, depth = _portfolios(tables, labels, own, faults)
     faults.raise_if_any()
     roles = banks["role"].fillna("").to_numpy(dtype=object) if "role" in banks else np.full(n, "", dtype=object)
     exposures = sparse.csr_array((usd, (creditor, debtor)), shape=(n, n))
     exposures.eliminate_zeros()
-    return Interbank(name, labels, roles, exposures, outside[0], outside[1], kinds, parts, depth, notes, provenance)
+    return Interbank(name, labels, roles, exposures, own, owes, kinds, parts, depth, notes, provenance, unit)
 
 
 def _portfolios(
@@ -283,12 +289,11 @@ def read_interbank(name: str, folder: Path, example: str | None = None) -> Inter
     chosen = said.index[0] if example is None else example
     if chosen not in said.index:
         raise InputError(f"example: expected one of {', '.join(said.index)}, got {example!r}")
-    paths = {table: folder / f"{table}.csv" for table in COLUMNS}
-    tables = {table: pd.read_csv(path, dtype=text) for table, path in paths.items() if path.is_file()}
+    tables = {t: pd.read_csv(folder / f"{t}.csv", dtype=text) for t in COLUMNS if (folder / f"{t}.csv").is_file()}
     if len(said) > 1:
         tables = {table: rows[rows["network"] == chosen].reset_index(drop=True) for table, rows in tables.items()}
     called = name if len(said) == 1 else f"{name}/{chosen}"
     told = {"name": name, "example": chosen} if len(said) > 1 else {"name": name}
     row = said.loc[chosen].to_dict()
     notes = (f"{row['note']} ({row['source']})",)
-    return interbank_of_tables(called, tables, notes, Provenance("datasets.load", None, told))
+    return interbank_of_tables(called, tables, notes, Provenance("datasets.load", None, told), row["unit"])

@@ -22,22 +22,59 @@ def spectral_radius(graph: ExposureGraph | Projection) -> float:
 
     The largest Perron root over the strongly connected components, each to 1e-10 or better; 0 without a cycle.
 
+    Parameters
+    ----------
+    graph : ExposureGraph or Projection
+
+    Returns
+    -------
+    float
+        At least 0, no unit. Below 1 a small shock dies out in the linear model, above 1 it grows until capital ends it.
+
     Raises
     ------
+    InputError
+        It is no graph; an Interbank has its graph as ``.graph``.
     ConvergenceError
         A root could not be found to 1e-10.
 
     Examples
     --------
+    >>> from riskgraph import ExposureGraph
     >>> g = ExposureGraph.from_matrix([[0, 5], [2, 0]], [10, 25], labels=["A", "B"])
     >>> spectral_radius(g)  # the square root of 0.5 · 0.08
     0.2
     """
+    _check(graph)
     return radius_of(graph)
 
 
 def fluidity(graph: ExposureGraph | Projection) -> float:
-    """Give the impact fluidity of a network: the mean of its nodes' impact susceptibility.
+    r"""Give the impact fluidity of a network: the mean of its nodes' impact susceptibility.
+
+    .. math::
+        F = \frac{1}{n} \sum_j s_j, \qquad
+        s_j = \frac{\sum_{i \ne j} (e^B)_{ij}}{\sum_i B_{ij}}, \qquad
+        B_{ij} = [\Lambda_{ji} \ge 1], \; i \ne j
+
+    B holds the contagious links: i's wipe-out takes all capital of j. :math:`s_j` counts the walks of such links that
+    end at j, one of L links as 1/L!, for each direct link; it is 0 where nobody wipes j out directly, else at least 1.
+
+    Parameters
+    ----------
+    graph : ExposureGraph or Projection
+
+    Returns
+    -------
+    float
+        At least 0, no unit and no upper bound: 0 where no node wipes out another by itself; the share of nodes that
+        another wipes out, where every contagious walk is one link long; more, also above 1, where walks join up, so
+        that a wipe-out has many ways on. NaN for a graph without nodes, or with more walks than a number holds.
+
+    Raises
+    ------
+    InputError
+        It is no graph; an Interbank has its graph as ``.graph``.
 
     References
     ----------
@@ -48,10 +85,27 @@ def fluidity(graph: ExposureGraph | Projection) -> float:
     --------
     A's wipe-out takes B with it, nobody's takes A: the mean of 0 and 1.
 
+    >>> from riskgraph import ExposureGraph
     >>> fluidity(ExposureGraph.from_matrix([[0, 5], [9, 0]], [10, 8], labels=["A", "B"]))
     0.5
+
+    Each takes the other: walks of 1, 3, 5, … links to each, 1 + 1/3! + 1/5! + … = sinh 1.
+
+    >>> round(fluidity(ExposureGraph.from_matrix([[0, 10], [9, 0]], [10, 8], labels=["A", "B"])), 6)
+    1.175201
     """
+    _check(graph)
     return float(susceptibility(walks(graph.leverage)).mean()) if len(graph) else float("nan")
+
+
+def _check(graph: object) -> None:
+    """Refuse what is no graph, and say where a network of banks has its own."""
+    if not isinstance(graph, ExposureGraph | Projection):
+        hint = "; its network is .graph" if isinstance(getattr(graph, "graph", None), ExposureGraph) else ""
+        raise InputError(
+            "graph: expected an ExposureGraph (exposure_graph makes one) or a Projection, "
+            f"got {type(graph).__name__}{hint}"
+        )
 
 
 def centrality(
@@ -87,6 +141,23 @@ def centrality(
     diffusion_intermediate  the part where it passes on what began elsewhere                    exists; 0
     ======================  ==================================================================  ==================
 
+    ``vulnerability`` here is the Perron vector, long-run and without a shock; that of a
+    :class:`~riskgraph.contagion.ranking.Ranking` is each node's mean distress over all others' wipe-outs.
+
+    With :math:`P(j \to i) = A_{ij} / \sum_i A_{ij}` the walk from debtors to creditors, and :math:`B_{ij} = 1` where
+    i's wipe-out takes all capital of j (:math:`\Lambda_{ji} \ge 1`, :math:`i \ne j`; :math:`B_q` is B without row q):
+
+    .. math::
+        \text{sinkrank}_s &= (n - 1) \Big/ \sum_{j \ne s} E[\text{steps } j \to s] \\
+        \text{susceptibility}_j &= \sum_{i \ne j} (e^B)_{ij} \Big/ \sum_i B_{ij} \\
+        \text{diffusion}_q &= \sum_{i \ne j} (e^B - e^{B_q})_{ij} \Big/ \sum_j B_{qj} \\
+        \text{diffusion\_start}_q &= \sum_{j \ne q} (e^B)_{qj} \Big/ \sum_j B_{qj} \\
+        \text{diffusion\_intermediate}_q &= \sum_{i \ne q,\; j \ne i} (e^B - e^{B_q})_{ij} \Big/ \sum_j B_{qj}
+
+    SinkRank lies between 0 and 1, which is one step from every other node. The others are walks for each direct link,
+    one of L links as 1/L!: susceptibility and diffusion_start are 0, or at least 1 (no walk but direct ones), without
+    an upper bound; diffusion_intermediate is at least 0, and diffusion the sum of its two parts.
+
     Perron vectors belong to a strongly connected component: where the network is no single one, each component with
     a cycle has its own (sum = its share of the nodes that lie on cycles, so that means agree), a node on no cycle
     has NaN, and ``frame.attrs["notes"]`` says so. Notes also name the α of Katz and every score that is NaN or 0 for
@@ -114,7 +185,8 @@ def centrality(
     Raises
     ------
     InputError
-        An unknown measure, an α at which Katz has no value, a measure for which a projection is too large.
+        No graph (an Interbank has its own as ``.graph``), an unknown measure, an α at which Katz has no value, a
+        measure for which a projection is too large.
     ConvergenceError
         A vector could not be found.
 
@@ -128,12 +200,14 @@ def centrality(
     --------
     Λ = [[0, 0.5], [0.08, 0]], λ₁ = 0.2: the right vector solves x_A = 0.5 x_B / 0.2, the left one the mirror of it.
 
+    >>> from riskgraph import ExposureGraph
     >>> g = ExposureGraph.from_matrix([[0, 5], [2, 0]], [10, 25], labels=["A", "B"])
     >>> centrality(g, ["impact", "vulnerability"]).round(4).values.tolist()
     [[0.2857, 0.7143], [0.7143, 0.2857]]
     """
     import pandas as pd
 
+    _check(graph)
     names = [measures] if isinstance(measures, str) else list(MEASURES) if measures is None else list(measures)
     unknown = [name for name in names if name not in MEASURES]
     if unknown or len(set(names)) != len(names):

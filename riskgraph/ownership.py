@@ -13,6 +13,8 @@ from scipy import sparse
 from scipy.sparse import linalg as sparse_linalg
 
 from riskgraph.arrays import Floats, Ints, Labels, read_only
+from riskgraph.contagion.portfolio_holdings import counted
+from riskgraph.contagion.sale_rules import told_matrix, told_values
 from riskgraph.errors import ConvergenceError, InputError
 from riskgraph.graph.matrices import listed
 from riskgraph.ownership_inputs import ROUNDING, checked_limits, checked_shares, held_outside, primitive_values
@@ -123,27 +125,29 @@ class CrossHoldings:
 
     def summary(self) -> str:
         """Say in a few lines who owns how much, what it is worth, and who fails."""
-        n = len(self.labels)
         outside = held_outside(self.shares)
         lines = [
-            f"Cross-holdings of {n:,} organisations, {self.shares.nnz:,} links; owners outside hold "
-            f"{outside.min(initial=1.0):.4g} to {outside.max(initial=0.0):.4g} of each"
+            f"Cross-holdings of {self._size}; owners outside hold {outside.min(initial=1.0):.4g} to "
+            f"{outside.max(initial=0.0):.4g} of each (smallest, largest)"
         ]
         if self.market is not None and self.initial is not None and self.cost is not None:
             lines.append(
                 f"market value without failures: ${self.initial.sum():,.0f}; after them: ${self.market.sum():,.0f}"
             )
-            lines.append(
-                f"failed: {int(self.failed.sum()):,} in {len(self.waves):,} waves, costs ${self.cost.sum():,.0f}"
-            )
+            waves = counted(len(self.waves), "wave")
+            lines.append(f"failed: {int(self.failed.sum()):,} in {waves}, costs ${self.cost.sum():,.0f}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         value = "" if self.market is None else f"; value ${self.market.sum():,.0f}, {int(self.failed.sum()):,} failed"
-        return f"<CrossHoldings: {len(self.labels):,} organisations, {self.shares.nnz:,} links{value}>"
+        return f"<CrossHoldings: {self._size}{value}>"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>{self.to_frame().head(10).to_html(escape=True)}"
+
+    @property
+    def _size(self) -> str:
+        return f"{counted(len(self.labels), 'organisation')}, {counted(self.shares.nnz, 'link')}"
 
     def _series(self, values: Any, name: str) -> pd.Series[Any]:
         import pandas as pd
@@ -214,20 +218,23 @@ def cross_holdings(
     ([4.0, 2.0], (('1',),))
     """
     shares, names = checked_shares(C, labels)
-    primitive = primitive_values(primitive_assets, prices, names)
+    primitive, told = primitive_values(primitive_assets, prices, names)
     if (thresholds is None) != (failure_costs is None):
         raise InputError("thresholds, failure_costs: expected both or neither, got one")
     if thresholds is not None and primitive is None:
         raise InputError("primitive_assets: expected the values that thresholds are for, got none")
     wave = np.zeros(len(names), dtype=np.int64)
     initial = market = cost = None
+    told |= {"thresholds": None, "failure_costs": None}
     if primitive is not None:
         gross = _gross(shares)
         initial = market = held_outside(shares) * gross(primitive)
         cost = np.zeros(len(names))
         if thresholds is not None:
             limit, price = checked_limits(thresholds, failure_costs, names)
+            told |= {"thresholds": told_values(limit, names), "failure_costs": told_values(price, names)}
             market, cost, wave = _failures(lambda owned: held_outside(shares) * gross(owned), initial, limit, price)
+    held = f"{counted(len(names), 'organisation')}, {counted(shares.nnz, 'link')}, {told_matrix(shares, names, names)}"
     return CrossHoldings(
         labels=names,
         shares=shares,
@@ -236,12 +243,7 @@ def cross_holdings(
         market=market,
         cost=cost,
         wave=wave,
-        provenance=Provenance(
-            "cross_holdings",
-            None,
-            {"organisations": len(names), "links": int(shares.nnz), "prices": prices, "thresholds": thresholds}
-            | {"failure_costs": failure_costs},
-        ),
+        provenance=Provenance("cross_holdings", None, {"C": held, **told}),
     )
 
 

@@ -11,6 +11,7 @@ from scipy.sparse import csgraph
 
 from riskgraph.arrays import Floats, Ints, Labels
 from riskgraph.contagion.portfolio_holdings import by_name
+from riskgraph.contagion.sale_rules import told_matrix, told_values
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.matrices import listed
 
@@ -44,12 +45,13 @@ def checked_shares(given: Any, labels: Sequence[str] | None) -> tuple[sparse.csr
         raise InputError(f"C: expected n × n shares and n labels, each once, got {matrix.shape} and {len(set(names))}")
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
-    coo, held = matrix.tocoo(), np.asarray(matrix.sum(axis=0)).ravel()
+    coo, held = matrix.tocoo(), np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel()
     faults = Faults("C")
     wrong = ~((coo.data >= 0.0) & (coo.data <= 1.0))
-    _fault(faults, "expected shares in [0, 1]", np.unique(coo.row[wrong]), names)
-    _fault(faults, "expected nobody to hold itself", coo.row[coo.row == coo.col], names)
-    _fault(faults, "expected columns that sum to at most 1", np.flatnonzero(held > 1.0 + ROUNDING), names)
+    itself, over = coo.row == coo.col, np.flatnonzero(held > 1.0 + ROUNDING)
+    _fault(faults, "expected shares in [0, 1]", coo.row[wrong], names, coo.data[wrong])
+    _fault(faults, "expected nobody to hold itself", coo.row[itself], names, coo.data[itself])
+    _fault(faults, "expected columns that sum to at most 1", over, names, held[over])
     faults.raise_if_any()
     _fault(faults, "expected somebody outside to own everyone in the end", _unowned(matrix), names)
     faults.raise_if_any()
@@ -68,18 +70,26 @@ def _unowned(shares: sparse.csr_array) -> Ints:
     return np.setdiff1d(np.arange(n), reached - 1)
 
 
-def _fault(faults: Faults, expected: str, at: Ints, names: Labels) -> None:
+def _fault(faults: Faults, expected: str, at: Ints, names: Labels, values: Floats | None = None) -> None:
+    """Note organisations that do not fit, each once, and the value of the first."""
     if len(at):
-        faults.add("shares", expected, listed([str(name) for name in names[at]]))
+        places, first = np.unique(at, return_index=True)
+        came = "" if values is None else f"{values[first[0]]:.15g} for "
+        faults.add("shares", expected, came + listed([str(name) for name in names[places]]))
 
 
-def primitive_values(given: Any, prices: Any, names: Labels) -> Floats | None:
-    """D p, USD; D alone where no prices are given."""
+def primitive_values(given: Any, prices: Any, names: Labels) -> tuple[Floats | None, dict[str, Any]]:
+    """D p, USD (D alone where no prices are given), and D and p as the provenance has them."""
     if given is None:
         if prices is not None:
             raise InputError("prices: expected primitive_assets beside them, got none")
-        return None
+        return None, {"primitive_assets": None, "prices": None}
     if prices is None:
+        if hasattr(given, "columns") or sparse.issparse(given) or getattr(np.array(given, object), "ndim", 0) > 1:
+            raise InputError(
+                f"primitive_assets: expected one value in USD for each of {len(names)} organisations, or units of each "
+                "asset beside prices, got a matrix and no prices"
+            )
         value = by_name(given, names, "primitive_assets")
     else:
         if hasattr(given, "columns"):
@@ -89,11 +99,15 @@ def primitive_values(given: Any, prices: Any, names: Labels) -> Floats | None:
         units = sparse.csr_array(given.to_numpy() if hasattr(given, "columns") else given, dtype=np.float64)
         if units.ndim != 2 or units.shape[0] != len(names):
             raise InputError(f"primitive_assets: expected {len(names)} rows, got shape {units.shape}")
-        owned = getattr(given, "columns", range(units.shape[1]))
-        value = units @ by_name(prices, np.array([str(name) for name in owned], dtype=object), "prices")
+        owned = np.array([str(name) for name in getattr(given, "columns", range(units.shape[1]))], dtype=object)
+        price = by_name(prices, owned, "prices")
+        value = units @ price
     if not np.isfinite(value).all():
         raise InputError(f"primitive_assets: expected finite USD, got {value[~np.isfinite(value)][0]}")
-    return value
+    if prices is None:
+        return value, {"primitive_assets": told_values(value, names), "prices": None}
+    shape = f"{units.shape[0]} × {units.shape[1]} units, {told_matrix(units, names, owned)}"
+    return value, {"primitive_assets": shape, "prices": told_values(price, owned)}
 
 
 def checked_limits(thresholds: Any, failure_costs: Any, names: Labels) -> tuple[Floats, Floats]:

@@ -171,6 +171,22 @@ def test_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rg.read_snapshot(tmp_path / "book").digest == rg.datasets.synthetic(accounts=40, seed=7).digest
 
 
+@pytest.mark.parametrize("name", rg.datasets.names("interbank"))
+@pytest.mark.parametrize("command", ["info", "validate", "rank", "reuse", "map", "convert", "datasets"])
+def test_a_network_of_banks_is_no_book(
+    name: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = {"map": ["-o", "a.html"], "convert": ["a"], "datasets": ["-o", "a"]}.get(command, [])
+    assert main([command, name, *(str(tmp_path / word) if word[0] == "a" else word for word in out)]) == 2
+    where = "datasets" if command == "datasets" else name
+    assert capsys.readouterr() == (
+        "",
+        f"riskgraph: {where}: expected a book of positions, got {name!r}, a network of banks; "
+        f"in Python: riskgraph.datasets.load({name!r})\n",
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_path_goes_before_a_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,18 @@ def test_it_shows_itself_and_escapes() -> None:
     assert "&lt;b&gt;" in net._repr_html_() and "<b>" not in net._repr_html_()
 
 
+def test_amounts_without_a_currency_keep_their_digits() -> None:
+    net = rg.datasets.load("interbank_textbook", example="rogers_veraart_3_3")
+    assert net.unit == "" and repr(net) == (
+        "<Interbank interbank_textbook/rogers_veraart_3_3: 2 banks, 2 claims, 4.2 interbank of 6.2 total assets>"
+    )
+    assert "total assets 6.2, of which interbank 4.2; equity 2" in net.summary()
+    assert "amounts without a currency" in net.summary() and "$" not in net.summary() + net._repr_html_()
+    assert made().unit == rg.datasets.load("interbank_core_periphery").unit == "USD"
+    euro = interbank_of_tables("three", tables(), (), Provenance("test", None), unit="M EUR")
+    assert "10 M EUR interbank of 47 M EUR total assets" in repr(euro)
+
+
 def test_nothing_can_be_changed() -> None:
     net = made()
     for array in (net.external_assets_usd, net.portfolios, net.exposures.data, net.labels):

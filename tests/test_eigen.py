@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+import riskgraph as rg
 import riskgraph.walks_sinkrank
 from riskgraph.contagion.perron import perron_root
 from riskgraph.eigen import MEASURES, centrality, fluidity, spectral_radius
@@ -72,6 +73,14 @@ def test_an_acyclic_network_has_a_stated_answer():
     # B owes A, C owes B: every walk ends at A, who owes nobody; from B 1 step, from C 2
     assert frame["sinkrank"].tolist() == pytest.approx([2 / 3, 0, 0])
     assert any("sinkrank is 0 for 2 of 3 nodes" in note for note in frame.attrs["notes"])
+
+
+def test_susceptibility_is_nothing_or_at_least_one_and_its_mean_may_pass_one():
+    # a ring A → B → C → A of wipe-outs: 1 + 1/4! + … walks from the one before, 1/2 + 1/5! + … from the one before that
+    ring = matrix_graph([[0, 0, 6], [4, 0, 0], [0, 2, 0]], [5, 4, 1], labels=["A", "B", "C"])
+    ways = sum(1 / math.factorial(length) for length in range(1, 25) if length % 3)
+    assert centrality(ring, "susceptibility")["susceptibility"].tolist() == pytest.approx([ways] * 3, rel=1e-14)
+    assert fluidity(ring) == pytest.approx(ways, rel=1e-14) and ways > 1.0
 
 
 # -- against plain loops ---------------------------------------------------------------------------------------------
@@ -256,6 +265,19 @@ def test_refused():
         centrality(g, katz_alpha=5.5)
     with pytest.raises(InputError, match=r"measures: expected names from impact, .* got closeness"):
         centrality(g, ["closeness"])
+
+
+@pytest.mark.parametrize("call", [centrality, fluidity, spectral_radius])
+def test_what_is_no_graph_is_refused_and_a_network_of_banks_says_where_its_own_is(call):
+    banks = rg.datasets.load("interbank_textbook", example="barucca_ring")
+    with pytest.raises(
+        InputError, match=r"^graph: expected an ExposureGraph .*, got Interbank; its network is \.graph$"
+    ):
+        call(banks)
+    for given_instead in (None, [[0, 5], [2, 0]], banks.exposures):
+        with pytest.raises(InputError, match=rf"^graph: expected .* got {type(given_instead).__name__}$"):
+            call(given_instead)
+    call(banks.graph)
 
 
 def test_accounts_that_hold_one_another_have_no_factors(monkeypatch):

@@ -173,10 +173,10 @@ def test_an_isolated_organisation_is_worth_what_it_owns():
             {"C": [[0, 1.0], [1.0, 0]]},
             "C: shares: expected somebody outside to own everyone in the end, got '0', '1'",
         ),
-        ({"C": [[0, 0.5], [-0.5, 0]]}, r"shares: expected shares in \[0, 1\], got '1'"),
-        ({"C": [[0, math.nan], [0.5, 0]]}, r"expected shares in \[0, 1\], got '0'"),
-        ({"C": [[0.1, 0.5], [0.5, 0]]}, "expected nobody to hold itself, got '0'"),
-        ({"C": [[0, 0.5, 0.6], [0.5, 0, 0.6], [0, 0, 0]]}, "expected columns that sum to at most 1, got '2'"),
+        ({"C": [[0, 0.5], [-0.5, 0]]}, r"shares: expected shares in \[0, 1\], got -0.5 for '1'"),
+        ({"C": [[0, math.nan], [0.5, 0]]}, r"expected shares in \[0, 1\], got nan for '0'"),
+        ({"C": [[0.1, 0.5], [0.5, 0]]}, "expected nobody to hold itself, got 0.1 for '0'"),
+        ({"C": [[0, 0.5, 0.6], [0.5, 0, 0.6], [0, 0, 0]]}, "expected columns that sum to at most 1, got 1.2 for '2'"),
         ({"C": [[0, 0.5]]}, "expected n × n shares"),
         ({"C": [["a"]]}, "C: expected a square matrix of shares"),
         ({"C": pd.DataFrame([[0.0]], index=["a"], columns=["b"])}, "C: expected a frame with the same labels"),
@@ -184,6 +184,11 @@ def test_an_isolated_organisation_is_worth_what_it_owns():
         ({"primitive_assets": [1.0, math.inf]}, "primitive_assets: expected finite USD, got inf"),
         ({"primitive_assets": None, "prices": [1.0]}, "prices: expected primitive_assets beside them"),
         ({"primitive_assets": None, "thresholds": 1, "failure_costs": 1}, "primitive_assets: expected the values"),
+        (
+            {"primitive_assets": [[1.0, 2.0], [0.0, 3.0]]},
+            "units of each asset beside prices, got a matrix and no prices",
+        ),
+        ({"primitive_assets": pd.DataFrame([[1.0], [2.0]])}, "one value in USD for each of 2 organisations, or units"),
         ({"primitive_assets": [[1.0]], "prices": [1.0]}, "primitive_assets: expected 2 rows"),
         ({"thresholds": 1.0}, "thresholds, failure_costs: expected both or neither"),
         (
@@ -207,8 +212,18 @@ def test_bounded_and_shown(monkeypatch):
     held = cross_holdings(CHAIN, primitive_assets=[4, 8, 16], labels=["<b>a</b>", "b", "c"])
     assert repr(held) == "<CrossHoldings: 3 organisations, 2 links; value $28, 0 failed>"
     assert "&lt;b&gt;a" in held._repr_html_() and "<b>a" not in held._repr_html_()
-    assert "owners outside hold 0.5 to 1 of each" in held.summary()
-    assert "cross_holdings(" in str(held.provenance)
+    assert "owners outside hold 0.5 to 1 of each (smallest, largest)" in held.summary()
+    told = dict(held.provenance.arguments)
+    assert told.pop("C").startswith("3 organisations, 2 links, digest ")
+    assert told == {
+        "primitive_assets": {"<b>a</b>": 4.0, "b": 8.0, "c": 16.0}, "prices": None, "thresholds": None,
+        "failure_costs": None,
+    }  # fmt: skip
+    units = cross_holdings(CHAIN, primitive_assets=np.eye(3), prices=2, thresholds=[0.1, 1.7, 0], failure_costs=1)
+    told = dict(units.provenance.arguments)
+    assert told.pop("primitive_assets").startswith("3 × 3 units, digest ") and told.pop("C")
+    assert told == {"prices": 2.0, "thresholds": {"0": 0.1, "1": 1.7, "2": 0.0}, "failure_costs": 1.0}
+    assert "failed: 1 in 1 wave, costs $1" in units.summary()
     with pytest.raises(ValueError, match="read-only"):
         held.market[0] = 0.0
     with pytest.raises(InputError, match=r"label: expected one of .* got 'z'"):

@@ -13,10 +13,9 @@ import numpy as np
 from riskgraph.arrays import Floats, read_only
 from riskgraph.contagion import sale_rules
 from riskgraph.contagion import sale_tables as tables
-from riskgraph.contagion.forced_sales import Outcome, leverage_targeting, threshold
+from riskgraph.contagion.forced_sales import Constraint, Outcome, leverage_targeting, threshold
 from riskgraph.contagion.overlaps import Overlap, overlap_of
-from riskgraph.contagion.portfolio_holdings import Portfolios
-from riskgraph.errors import InputError
+from riskgraph.contagion.portfolio_holdings import Portfolios, counted
 from riskgraph.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -29,14 +28,15 @@ if TYPE_CHECKING:
 __all__ = ["MODELS", "FireSale", "fire_sale"]
 
 MODELS = ("leverage_targeting", "threshold")
-STATUS = ("untouched", "deleveraged", "illiquid", "insolvent")
+INSOLVENT = ("sell", "hold")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FireSale:
     r"""What a fall of prices made institutions sell, and what the sales cost everybody.
 
-    Shares of equity are shares of ΣE over the institutions whose equity before the shock is above 0.
+    Shares of equity are shares of ΣE over the institutions whose equity before the shock is above 0. Vulnerability is
+    that to sales: :func:`~riskgraph.centrality` calls a Perron vector so, a ranking the mean distress of a node.
 
     Attributes
     ----------
@@ -46,6 +46,8 @@ class FireSale:
         Fall f of each asset, 0 to 1.
     outcome : Outcome
         Arrays: ``sales`` (csr, n × m, USD), ``price_fall`` (m,), ``indirect``, ``caused``, ``equity`` (n,), ``rounds``.
+    rule : Constraint or None
+        Threshold model: λmax, λb, impact, execution and the rest as they were in force.
     notes : tuple of str
     """
 
@@ -53,6 +55,7 @@ class FireSale:
     model: str
     shock: Floats
     outcome: Outcome
+    rule: Constraint | None
     notes: tuple[str, ...]
     provenance: Provenance
 
@@ -99,7 +102,11 @@ class FireSale:
 
     @cached_property
     def eri(self) -> pd.Series[float]:
-        """Endogenous Risk Index by institution: the Perron vector of Ω (a version presented in 2018 called it ICI)."""
+        """Endogenous Risk Index by institution: the Perron vector of Ω (a version presented in 2018 called it ICI).
+
+        Above 0, without unit; all sum to 1, each component of overlap to its share of the institutions in any (values
+        compare within one); NaN for one that holds nothing with a price impact. The scale of USD changes nothing.
+        """
         return self._series(self.overlap.perron, "eri")
 
     @cached_property
@@ -114,7 +121,12 @@ class FireSale:
 
     @cached_property
     def assets(self) -> pd.DataFrame:
-        """Frame by asset: held_usd, shock, price_impact, sold_usd, price_fall (by sales in its market)."""
+        """Frame by asset: held_usd, shock, price_impact, sold_usd, price_fall.
+
+        ``held_usd`` USD before any fall; ``shock`` f, 0 to 1; ``price_impact`` ℓ, share of the price for each USD
+        sold; ``sold_usd`` USD; ``price_fall`` by all sales in its market: threshold, a share of the price after the
+        shock, 0 to 1; leverage targeting, of the price before it, and nothing holds it below 1.
+        """
         return tables.assets_frame(self)
 
     @cached_property
@@ -135,9 +147,7 @@ class FireSale:
     @cached_property
     def status(self) -> pd.Series[Any]:
         """By institution: insolvent (E ≤ 0 at the end), illiquid (all sold that it can), deleveraged, untouched."""
-        sold = np.asarray(self.outcome.sales.sum(axis=1)).ravel() > 0.0
-        code = np.where(self.outcome.equity <= 0.0, 3, np.where(self.outcome.sold_out, 2, sold.astype(np.int64)))
-        return self._series(np.array(STATUS, dtype=object)[code], "status")
+        return self._series(tables.status_of(self), "status")
 
     def to_frame(self) -> pd.DataFrame:
         """Frame by institution: USD held, lost, sold and left, vulnerability, systemicness, overlap indices, status."""
@@ -145,16 +155,7 @@ class FireSale:
 
     def summary(self) -> str:
         """Say in a few lines what was sold and what it cost."""
-        counts = [f"{int((self.status == name).sum()):,} {name}" for name in STATUS[1:]]
-        return "\n".join(
-            (
-                f"Fire sale, {self._size}; {int((self.shock > 0.0).sum()):,} assets shocked",
-                f"lost by the shock: ${self.direct.sum():,.0f}; by the sales: ${self.outcome.indirect.sum():,.0f}",
-                f"aggregate vulnerability (lost by the sales ÷ equity): {self.aggregate_vulnerability:.6g}",
-                f"sold: ${self.outcome.sales.sum():,.0f}; {', '.join(counts)}",
-                *(f"note: {note}" for note in self.notes),
-            )
-        )
+        return "\n".join(tables.summary_lines(self, self._size))
 
     def __repr__(self) -> str:
         return (
@@ -169,8 +170,7 @@ class FireSale:
     @property
     def _size(self) -> str:
         n, m = self.portfolios.holdings.shape
-        rounds = f"{self.rounds:,} round{'s' if self.rounds != 1 else ''}"
-        return f"{self.model}, {n:,} institution{'s' if n != 1 else ''}, {m:,} asset{'s' if m != 1 else ''}, {rounds}"
+        return f"{self.model}, {counted(n, 'institution')}, {counted(m, 'asset')}, {counted(self.rounds, 'round')}"
 
     def _series(self, values: Any, name: str) -> pd.Series[Any]:
         import pandas as pd
@@ -275,25 +275,25 @@ def fire_sale(
     """
     asked = {"max_leverage": max_leverage, "target_leverage": target_leverage, "illiquid": illiquid, "impact": impact}
     asked |= {"price_floor": price_floor, "execution": execution, "tol": tol, "max_rounds": max_rounds}
-    if model not in MODELS:
-        raise InputError(f"model: expected one of {', '.join(MODELS)}, got {model!r}")
-    if insolvent not in sale_rules.INSOLVENT:
-        raise InputError(f"insolvent: expected one of {', '.join(sale_rules.INSOLVENT)}, got {insolvent!r}")
+    sale_rules.one_of("model", model, MODELS)
+    sale_rules.one_of("insolvent", insolvent, INSOLVENT)
     reading = {"by": by, "netting": netting, "follow": follow}
-    arguments = {"model": model, "insolvent": insolvent, **asked, **reading}
-    books, falls = sale_rules.laid_out(holdings, equity, price_impact, shock, reading)
+    books, falls, told = sale_rules.laid_out(holdings, equity, price_impact, shock, reading)
+    told |= {"model": model, "insolvent": insolvent}
+    rule = None
     if model == "threshold":
         rule = sale_rules.constraint(books, insolvent, asked)
         outcome = threshold(books, falls, rule)
+        told |= sale_rules.told_rule(rule, books)
     else:
         sale_rules.refuse_given(asked, "model='threshold'")
-        rule = None
         outcome = leverage_targeting(books, falls, insolvent_sell=insolvent == "sell")
     return FireSale(
         portfolios=books,
         model=model,
         shock=read_only(falls),
         outcome=outcome,
+        rule=rule,
         notes=(*books.notes, *sale_rules.notes(books, falls, outcome, insolvent, rule)),
-        provenance=Provenance("fire_sale", books.digest, {**sale_rules.told(books, falls), **arguments}),
+        provenance=Provenance("fire_sale", books.digest, told),
     )

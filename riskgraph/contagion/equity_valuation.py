@@ -8,24 +8,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Floats, Labels, read_only
-from riskgraph.contagion.propagation import checked_rules, graph_call
+from riskgraph.contagion.amounts import usd
+from riskgraph.contagion.propagation import checked_rules
 from riskgraph.contagion.spreading import Rules, round_budget
-from riskgraph.contagion.valuation_functions import (
-    USES_RECOVERY,
-    USES_VOLATILITY,
-    VALUATIONS,
-    BalanceSheets,
-    ValuationFunction,
-    accounts_of,
-    settle,
+from riskgraph.contagion.valuation_functions import BalanceSheets, ValuationFunction, accounts_of, settle
+from riskgraph.contagion.valuation_inputs import (
+    as_told,
+    chosen_valuation,
+    network_of,
+    notes_on,
+    terms_of,
+    told_network,
+    vector_of,
 )
-from riskgraph.errors import InputError
-from riskgraph.graph.exposure import ExposureGraph
-from riskgraph.graph.matrices import listed
+from riskgraph.contagion.wording import counted
 from riskgraph.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Valuation", "network_valuation"]
 
 PerNode = Any  # array in node order, or Series or mapping by label
-LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +58,7 @@ class Valuation:
     residual : float
         Largest change of an equity that one more round would bring, as a share of the node's balance sheet.
     notes : tuple of str
-        What was given and has no effect in this valuation.
+        What was given and has no effect in this valuation, and who starts insolvent.
     """
 
     labels: Labels
@@ -122,23 +120,46 @@ class Valuation:
     def summary(self) -> str:
         """Say in a few lines what the valuation found."""
         ended = "stood still" if self.converged else f"cut off by the horizon, residual {self.residual:.1e}"
+        terms = terms_of(self.valuation, self.sheets, self.provenance.arguments["pbar"])
         return "\n".join(
             (
-                f"network valuation, {self.valuation}, {len(self.labels):,} nodes",
-                f"equity: ${self.before.sum():,.0f} before, ${self.shocked.sum():,.0f} with the shock, "
-                f"${self.after.sum():,.0f} with contagion",
-                f"loss beyond the shock: ${self.loss_usd:,.0f}",
+                f"network valuation, {terms}, {counted(len(self.labels), 'node')}",
+                self._shock_in_words,
+                f"equity: {self._usd(self.before.sum())} before, {self._usd(self.shocked.sum())} with the shock, "
+                f"{self._usd(self.after.sum())} with contagion",
+                f"loss beyond the shock: {self._usd(self.loss_usd)}{self._borne}",
                 f"nodes that fell below 0: {self.defaults:,}",
                 f"rounds: {self.rounds:,} ({ended})",
                 *self.notes,
             )
         )
 
+    def _usd(self, value: float) -> str:
+        return usd(float(value), beside=float(abs(self.before).sum()))
+
+    @property
+    def _shock_in_words(self) -> str:
+        lost = self.before - self.shocked
+        hit = int((lost > 0.0).sum())
+        if not hit:
+            return "shock: none"
+        assets = float(self.sheets.external_assets.sum() + lost.sum())
+        return f"shock: {self._usd(lost.sum())} of {usd(assets)} external assets, at {counted(hit, 'node')}"
+
+    @property
+    def _borne(self) -> str:
+        """Whose loss it is where equities go below 0."""
+        borne = float((self.shocked.clip(min=0.0) - self.after.clip(min=0.0)).sum())
+        below = self._usd(self.loss_usd - borne)
+        if below == "$0":
+            return ""
+        return f", of which borne by equity {self._usd(borne)}, below zero {below} (counted again at every creditor)"
+
     def __repr__(self) -> str:
         ended = "" if self.converged else ", cut off by the horizon"
         return (
-            f"<Valuation: {self.valuation}, {len(self.labels):,} nodes; loss ${self.loss_usd:,.0f} beyond the shock, "
-            f"{self.defaults:,} defaults, {self.rounds:,} rounds{ended}>"
+            f"<Valuation: {self.valuation}, {counted(len(self.labels), 'node')}; loss {self._usd(self.loss_usd)} "
+            f"beyond the shock, {counted(self.defaults, 'default')}, {counted(self.rounds, 'round')}{ended}>"
         )
 
     def _repr_html_(self) -> str:
@@ -179,6 +200,7 @@ def network_valuation(
     ----------
     exposures : array, sparse matrix or DataFrame, shape (n, n)
         ``A[i, j]`` in USD: what j owes i (creditor rows, debtor columns); an ExposureGraph has it as ``.exposures``.
+        A frame whose index is named debtor, or its columns creditor, is refused.
     external_assets, external_liabilities : array, or Series or mapping by label, shape (n,)
         Aᵉ before the shock and Lᵉ, USD, at least 0; by label every node.
     valuation : str or callable
@@ -192,7 +214,8 @@ def network_valuation(
         nothing is left to chance: below E = 0 V is R (in ``merton`` R times that of ``eisenberg_noe``), else 1.
     recovery : float, array, or Series or mapping by label
         R of each debtor, 0 to 1: share of a claim that is left in default, in ``merton`` of what there is to share.
-        ``linear`` and ``eisenberg_noe`` have no use for it; with R = 1 nobody loses in ``furfine``.
+        ``linear`` and ``eisenberg_noe`` have no use for it. With R = 1 (the default) a default costs creditors nothing
+        in ``furfine``, ``exante_furfine`` and ``black_cox``: V is 1 everywhere, and a note says so.
     pbar : {"total", "interbank"}
         p̄: all liabilities (claims rank equally with external ones), or those inside the network (external ones first).
     labels : sequence of str, optional
@@ -239,17 +262,18 @@ def network_valuation(
     >>> found.value.round(4).to_dict()
     {'0': 1.0, '1': 0.8571}
     """
-    name, function = _chosen(valuation, volatility, pbar)
-    graph = _network(exposures, external_assets, labels)
+    name, function = chosen_valuation(valuation, volatility, pbar)
+    graph = network_of(exposures, external_assets, labels)
     checked_rules(Rules(horizon=horizon, tol=tol, max_rounds=max_rounds))
-    assets = _vector(graph, external_assets, "external_assets")
-    liabilities = _vector(graph, external_liabilities, "external_liabilities")
-    lost = _vector(graph, 0.0 if shock is None else shock, "shock", high=1.0, absent=True, single=True)
-    left = _vector(graph, recovery, "recovery", high=1.0, single=True)
-    sigma = None if volatility is None else _vector(graph, volatility, "volatility", single=True)
-    told = {"shock": _told(graph, lost), "volatility": _told(graph, sigma), "recovery": _told(graph, left)}
+    assets = vector_of(graph, external_assets, "external_assets")
+    liabilities = vector_of(graph, external_liabilities, "external_liabilities")
+    lost = vector_of(graph, 0.0 if shock is None else shock, "shock", high=1.0, absent=True, single=True)
+    left = vector_of(graph, recovery, "recovery", high=1.0, single=True)
+    sigma = None if volatility is None else vector_of(graph, volatility, "volatility", single=True)
+    network = told_network(graph, assets, liabilities)
+    told = {"shock": as_told(graph, lost), "volatility": as_told(graph, sigma), "recovery": as_told(graph, left)}
     limits = {"pbar": pbar, "horizon": horizon, "tol": tol, "max_rounds": max_rounds}
-    accounts = accounts_of(graph.exposures, assets, liabilities, lost, left, sigma, pbar)
+    accounts = accounts_of(graph.labels, graph.exposures, assets, liabilities, lost, left, sigma, pbar)
     run = settle(accounts, function, horizon=horizon, tol=tol, max_rounds=max_rounds or round_budget(len(graph)))
     return Valuation(
         labels=graph.labels,
@@ -262,76 +286,6 @@ def network_valuation(
         rounds=run.rounds,
         converged=run.converged,
         residual=run.residual,
-        notes=_notes(valuation, sigma, left),
-        provenance=Provenance(
-            "network_valuation", None, {"exposures": graph_call(graph), "valuation": name, **told, **limits}
-        ),
+        notes=notes_on(valuation, accounts),
+        provenance=Provenance("network_valuation", None, {**network, "valuation": name, **told, **limits}),
     )
-
-
-def _chosen(valuation: str | ValuationFunction, volatility: Any, pbar: str) -> tuple[str, ValuationFunction]:
-    """Name and function of a valuation given by name or as a callable."""
-    if pbar not in ("total", "interbank"):
-        raise InputError(f"pbar: expected 'total' or 'interbank', got {pbar!r}")
-    if not isinstance(valuation, str) and callable(valuation):
-        return str(getattr(valuation, "__name__", type(valuation).__name__)), valuation
-    if not isinstance(valuation, str) or valuation not in VALUATIONS:
-        raise InputError(f"valuation: expected one of {', '.join(VALUATIONS)}, or a callable, got {valuation!r}")
-    if valuation in USES_VOLATILITY and volatility is None:
-        raise InputError(f"volatility: expected σ of the external assets to maturity for {valuation!r}, got None")
-    return valuation, VALUATIONS[valuation]
-
-
-def _network(exposures: Any, assets: Any, labels: Sequence[str] | None) -> ExposureGraph:
-    """Exposures and labels, checked, as a graph; capital comes out of the valuation."""
-    if isinstance(exposures, ExposureGraph):
-        raise InputError("exposures: expected a matrix, got an ExposureGraph (its matrix is .exposures)")
-    try:
-        n = exposures.shape[0] if getattr(exposures, "shape", ()) else len(exposures)
-        if labels is None and not hasattr(exposures, "columns") and hasattr(assets, "reindex") and len(assets) == n:
-            labels = list(assets.index)
-        return ExposureGraph.from_matrix(exposures, np.zeros(n), labels=labels)
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputError(f"exposures: expected a matrix of numbers, got {error}") from error
-
-
-def _vector(
-    graph: ExposureGraph, values: Any, what: str, *, high: float = LARGEST, absent: bool = False, single: bool = False
-) -> Floats:
-    """Turn an array, numbers by label or (where single) one for all into a checked vector in node order."""
-    if hasattr(values, "items"):
-        given = {str(label) for label, _ in values.items()}
-        missing = [] if absent else [str(label) for label in graph.labels if label not in given]
-        if missing:
-            raise InputError(f"{what}: expected a number for every node, got none for {listed(missing)}")
-    elif single and np.ndim(values) == 0 and not isinstance(values, str):
-        values = np.full(len(graph), values)
-    try:
-        return graph.vector(values, low=0.0, high=high, what=what)
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}: expected numbers, got {error}") from error
-
-
-def _notes(valuation: object, volatility: Floats | None, recovery: Floats) -> tuple[str, ...]:
-    """Say what was given by name of a valuation that has no use for it, or takes all effect away."""
-    if not isinstance(valuation, str):
-        return ()
-    said = {
-        f"{valuation} has no use for volatility": volatility is not None and valuation not in USES_VOLATILITY,
-        f"{valuation} has no use for recovery": (recovery != 1.0).any() and valuation not in USES_RECOVERY,
-        "recovery is 1: in furfine nobody loses by a default": valuation == "furfine" and (recovery == 1.0).all(),
-    }
-    return tuple(words for words, so in said.items() if so)
-
-
-def _told(graph: ExposureGraph, values: Floats | None) -> float | dict[str, float] | None:
-    """One number where all are equal, else all of them by label."""
-    if values is None or not len(values):
-        return None
-    if (values == values[0]).all():
-        return float(values[0])
-    return {str(name): float(value) for name, value in zip(graph.labels, values, strict=True)}

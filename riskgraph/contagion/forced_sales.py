@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, summed
-from riskgraph.contagion.portfolio_holdings import Portfolios
+from riskgraph.contagion.portfolio_holdings import Portfolios, counted
 from riskgraph.errors import ConvergenceError
 
 __all__ = ["LEVEL_DEPENDENT", "LINEAR", "Constraint", "Outcome", "Round", "leverage_targeting", "threshold"]
@@ -130,7 +130,7 @@ def threshold(books: Portfolios, falls: Floats, rule: Constraint) -> Outcome:
 
 def _unfinished(rule: Constraint, sale: Floats, held: Floats) -> ConvergenceError:
     return ConvergenceError(
-        f"fire_sale: after {rule.max_rounds} rounds institutions would still sell {sale.sum():.6g} USD of "
+        f"fire_sale: after {counted(rule.max_rounds, 'round')} institutions would still sell {sale.sum():.6g} USD of "
         f"{held.sum():.6g} (tol {rule.tol:.0e})"
     )
 

@@ -75,8 +75,12 @@ class Transmission:
 
 def chosen_model(graph: ExposureGraph, model: str | None, alpha: float | None) -> tuple[str, float]:
     """Return the model's name and α after checking that they belong together and to this graph."""
-    if not isinstance(graph, ExposureGraph):
-        raise InputError(f"graph: expected an ExposureGraph (exposure_graph makes one), got {type(graph).__name__}")
+    given: object = graph
+    if not isinstance(given, ExposureGraph):
+        hint = "; its network is .graph" if isinstance(getattr(given, "graph", None), ExposureGraph) else ""
+        raise InputError(
+            f"graph: expected an ExposureGraph (exposure_graph makes one), got {type(given).__name__}{hint}"
+        )
     name = graph.default_model if model is None else model
     if name not in MODELS:
         raise InputError(f"model: expected one of {', '.join(MODELS)}, got {name!r}")

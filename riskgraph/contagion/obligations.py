@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,11 @@ import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Floats, Labels
+from riskgraph.contagion.amounts import told_usd, usd
 from riskgraph.contagion.fictitious import TOLERANCE, Debts
+from riskgraph.contagion.wording import counted
 from riskgraph.errors import Faults, InputError
+from riskgraph.graph.matrices import check_orientation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,12 +40,13 @@ class Obligations:
         return np.asarray(self.liabilities.sum(axis=1), dtype=np.float64).ravel()
 
     @cached_property
-    def told(self) -> dict[str, str]:
-        """What a provenance says of the book."""
+    def told(self) -> dict[str, Any]:
+        """What a provenance says of the book; no digest, which would take longer than the clearing itself."""
+        size = f"{counted(len(self.owed), 'bank')}, {counted(self.liabilities.nnz, 'debt')}"
         return {
-            "liabilities": f"{len(self.owed):,} banks, {self.liabilities.nnz:,} debts, ${self.owed.sum():,.0f}",
-            "external_assets": f"${self.external_assets.sum():,.0f}",
-            "external_liabilities": f"${self.external_liabilities.sum():,.0f}",
+            "liabilities": f"{size}, {usd(float(self.owed.sum()))}",
+            "external_assets": told_usd(self.external_assets, self.labels),
+            "external_liabilities": told_usd(self.external_liabilities, self.labels),
         }
 
     def debts(self, seniority: str, alpha: float, beta: float) -> Debts:
@@ -78,14 +82,14 @@ class Obligations:
 
 def read_obligations(
     liabilities: ArrayLike | sparse.sparray | sparse.spmatrix | pd.DataFrame,
-    external_assets: ArrayLike | pd.Series[Any],
-    external_liabilities: ArrayLike | pd.Series[Any] | None,
+    external_assets: ArrayLike | pd.Series[Any] | Mapping[str, float],
+    external_liabilities: ArrayLike | pd.Series[Any] | Mapping[str, float] | None,
     labels: Sequence[str] | None,
 ) -> Obligations:
     """Bring liabilities and vectors into one order of banks and check them.
 
     The banks are those of the frame's index, else of ``labels``, else of the first Series among the vectors, else 0 to
-    n − 1. A Series goes by its labels, an array by position.
+    n − 1. A Series or mapping goes by its labels, an array by position.
 
     Raises
     ------
@@ -126,6 +130,7 @@ def _names(liabilities: Any, vectors: Sequence[Any], labels: Sequence[str] | Non
     given = None if labels is None else [str(label) for label in labels]
     found = next(([str(x) for x in vector.index] for vector in vectors if hasattr(vector, "reindex")), None)
     if hasattr(liabilities, "columns"):
+        check_orientation(liabilities, "liabilities", rows="debtor", columns="creditor")
         found = [str(label) for label in liabilities.index]
         if sorted(found) != sorted(str(label) for label in liabilities.columns):
             raise InputError("liabilities: expected a frame with the same labels, each once, as index and columns")
@@ -161,13 +166,14 @@ def _matrix(liabilities: Any) -> sparse.csr_array:
 def _vector(what: str, values: Any, names: list[str], faults: Faults) -> Floats:
     """One amount a bank, in the order of the banks; its faults are noted."""
     n = len(names)
-    if hasattr(values, "reindex"):
-        place = {str(label): at for at, label in enumerate(values.index)}
+    if hasattr(values, "reindex") or isinstance(values, Mapping):
+        place = {str(label): at for at, label in enumerate(values.keys())}
         if len(place) != len(values) or set(place) != set(names):
             odd = [*(set(place) - set(names)), *(set(names) - set(place))]
-            faults.add(what, "expected a Series with every bank's label once", f"{sorted(odd)[:5]} on one side only")
+            faults.add(what, "expected every bank's label once", f"{sorted(odd)[:5]} on one side only")
             return np.zeros(n)
-        values = values.iloc[[place[name] for name in names]]
+        numbers = list(values.values()) if isinstance(values, Mapping) else values.to_numpy()
+        values = [numbers[place[name]] for name in names]
     try:
         vector = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -11,6 +11,7 @@ from scipy.sparse import linalg as sparse_linalg
 
 from riskgraph.arrays import Floats, Ints, read_only, summed
 from riskgraph.contagion.perron import perron_pair
+from riskgraph.contagion.portfolio_holdings import counted
 from riskgraph.errors import ConvergenceError
 
 __all__ = ["Overlap", "overlap_of"]
@@ -143,5 +144,6 @@ def _notes(component: Ints, roots: Floats) -> tuple[str, ...]:
         )
     outside = int((component < 0).sum())
     if outside:
-        lines.append(f"overlap: the Perron vector is NaN for {outside:,} institutions that hold nothing with an impact")
+        who = counted(outside, "institution")
+        lines.append(f"overlap: the Perron vector is NaN for {who} without any holding that has a price impact")
     return tuple(lines)

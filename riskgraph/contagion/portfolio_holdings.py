@@ -25,6 +25,7 @@ __all__ = [
     "Portfolios",
     "by_name",
     "chosen",
+    "counted",
     "given_portfolios",
     "snapshot_falls",
     "snapshot_portfolios",
@@ -69,6 +70,11 @@ class Portfolios:
         return np.asarray(self.holdings.sum(axis=1), dtype=np.float64).ravel()
 
 
+def counted(count: int, noun: str) -> str:
+    """Say how many of what: ``1 round``, ``2 rounds``."""
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"
+
+
 def by_name(values: Any, names: Labels, what: str, *, absent: float | None = None) -> Floats:
     """Turn one number, a mapping or Series by label, or an array in order into one value for every name.
 
@@ -98,6 +104,12 @@ def by_name(values: Any, names: Labels, what: str, *, absent: float | None = Non
 def given_portfolios(holdings: Any, equity: Any, price_impact: Any) -> Portfolios:
     """Check and lay out what is given as a frame, an array or a sparse matrix of USD, at least 0."""
     framed = hasattr(holdings, "columns")
+    if not (framed or sparse.issparse(holdings) or hasattr(holdings, "__array__") or isinstance(holdings, Sequence)):
+        hint = "; an Interbank has it in .holdings" if hasattr(holdings, "holdings") else ""
+        raise InputError(
+            "holdings: expected a Snapshot, or USD as a frame, an array or a sparse matrix of institutions × assets"
+            f"{hint}, got {type(holdings).__name__}"
+        )
     try:
         matrix = sparse.csr_array(holdings.to_numpy() if framed else holdings, dtype=np.float64, copy=True)
     except (TypeError, ValueError) as error:
@@ -184,12 +196,8 @@ def snapshot_portfolios(snap: Snapshot, by: str, netting: str) -> Portfolios:
             f"holdings: ${rest.sum():,.0f} of totals without rows and of profit on shorts stand as {OTHER}, which "
             "nothing moves"
         )
-    merged = [f"{assets[at]} in {assets[market[at]]}" for at in np.flatnonzero(market != np.arange(len(market)))]
-    if merged:
-        notes.append(f"markets: {listed(merged)} are sold there, and fall with it")
-    notes.append(
-        "price_fall: what sales cause stays in the market sold in; what else such a token backs does not follow"
-    )
+    notes += _market_notes(assets, market)
+    notes.append("price_fall: a fall by sales moves only the market sold in, not tokens backed by it")
     return Portfolios(
         labels=np.array(snap.labels(by).to_pylist(), dtype=object),
         assets=np.array(assets, dtype=object),
@@ -202,10 +210,26 @@ def snapshot_portfolios(snap: Snapshot, by: str, netting: str) -> Portfolios:
     )
 
 
+def _market_notes(assets: Sequence[str], market: Ints) -> list[str]:
+    """Say what is sold in the market of another asset: a line for each of the first five markets, and how many more."""
+    away = np.flatnonzero(market != np.arange(len(market)))
+    places, lines = np.unique(market[away]), []
+    for place in places[:5]:
+        names = sorted(assets[at] for at in away[market[away] == place])
+        who = f"{names[0]!r} and {names[1]!r}" if len(names) == 2 else listed(names)
+        verbs = ("is", "falls") if len(names) == 1 else ("are", "fall")
+        lines.append(f"markets: {who} {verbs[0]} sold in the market of {assets[place]!r} and {verbs[1]} with it")
+    if len(places) > 5:
+        lines.append(f"markets: the same holds in {counted(len(places) - 5, 'more market')}")
+    return lines
+
+
 def snapshot_falls(snap: Snapshot, shock: Any, follow: str, size: int) -> Floats:
     """Fall of every asset, 0 to 1: those that are named, and whatever follows them."""
     if follow not in FOLLOW:
         raise InputError(f"follow: expected one of {', '.join(FOLLOW)}, got {follow!r}")
+    if shock is None:
+        raise InputError("shock: expected falls by asset, got none; name it: shock={'ETH': 0.3}")
     if not isinstance(shock, Mapping) and not hasattr(shock, "items"):
         raise InputError(f"shock: expected a mapping of assets to falls beside a snapshot, got {shock!r}")
     names = np.array(snap.labels("asset").to_pylist(), dtype=object)

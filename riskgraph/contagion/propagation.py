@@ -12,7 +12,9 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, read_only
 from riskgraph.contagion.models import DEFAULTED, chosen_model
+from riskgraph.contagion.roots import leverage_root
 from riskgraph.contagion.spreading import Rules, spread, system
+from riskgraph.contagion.wording import counted, in_force
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ASSET, KINDS, ExposureGraph
 from riskgraph.provenance import Provenance
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-__all__ = ["Propagation", "checked_rules", "debtrank", "starts_defaulted"]
+__all__ = ["Propagation", "checked_rules", "debtrank", "graph_call", "starts_defaulted", "whole"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,21 +86,42 @@ class Propagation:
     def loss_usd(self) -> float:
         """USD lost beyond the shock itself and the baseline; assets apart, since their loss is their holders'."""
         usd = self.graph.loss_weight_usd
-        return float(usd @ (self.end - self.start)) - float(usd @ (self.baseline_end - self.baseline_start))
+        return float(usd @ ((self.end - self.start) - (self.baseline_end - self.baseline_start)))
 
     @cached_property
     def first_round_usd(self) -> float:
         """USD lost in the first wave (on a matrix: one application of Λ), counted as in ``loss_usd``."""
         usd = self.graph.loss_weight_usd
-        return float(usd @ (self.first - self.start)) - float(usd @ (self.baseline_first - self.baseline_start))
+        # node by node, so that what a shock adds nothing to is taken off to the last bit
+        return float(usd @ ((self.first - self.start) - (self.baseline_first - self.baseline_start)))
 
     @cached_property
     def amplification(self) -> float:
-        """Final ÷ first-round loss: by what factor contagion multiplies what the shock does by itself.
+        """Loss at the end ÷ loss of the first wave, both beyond the shock and the baseline.
 
-        NaN where the first wave costs nothing.
+        NaN where the first wave costs nothing, or less than the baseline's (then it is no multiple of anything).
         """
-        return self.loss_usd / self.first_round_usd if self.first_round_usd else float("nan")
+        return self.loss_usd / self.first_round_usd if self.first_round_usd > 0.0 else float("nan")
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What to know when reading it: the graph's own notes, who starts defaulted, what λ₁ ≥ 1 means here."""
+        said = list(self.graph.notes)
+        started = int(self.baseline_start.sum())
+        if started:
+            said.append(
+                f"{counted(started, 'node')} without capital {'start' if started > 1 else 'starts'} defaulted; what "
+                f"that causes by itself (R = {self.baseline:.6g}) is taken off"
+            )
+        arguments = self.provenance.arguments
+        if self.model == "linear" and arguments["horizon"] is None:
+            radius = float(arguments["damping"]) * leverage_root(self.graph)
+            if radius >= 1.0:
+                said.append(
+                    f"δλ₁ = {radius:.4g} is not below 1: in the linear model any shock then grows until caps bind, "
+                    "whatever its size; first_round_usd, a horizon, or another model still tell shocks apart"
+                )
+        return tuple(said)
 
     @cached_property
     def defaults(self) -> int:
@@ -127,21 +150,26 @@ class Propagation:
         ended = "stood still" if self.converged else "cut off by the horizon"
         return "\n".join(
             (
-                f"DebtRank, model {self.model}, {len(self.graph):,} nodes, {int((self.shock > 0).sum()):,} shocked",
+                f"DebtRank, {self._terms}, {counted(len(self.graph), 'node')}, {int((self.shock > 0).sum()):,} shocked",
                 f"contagion (share of economic value, beyond the shock): {self.systemic_loss:.6g}",
                 f"loss beyond the shock: ${self.loss_usd:,.0f}; in the first round ${self.first_round_usd:,.0f}, "
                 f"amplification {self.amplification:.4g}",
                 f"further nodes wiped out: {self.defaults:,}",
                 f"baseline, taken off: {self.baseline:.6g}",
                 f"rounds: {self.rounds:,} ({ended})",
+                *(f"note: {note}" for note in self.notes),
             )
         )
+
+    @property
+    def _terms(self) -> str:
+        return in_force(self.model, self.provenance.arguments)
 
     def __repr__(self) -> str:
         ended = "" if self.converged else ", cut off by the horizon"
         return (
-            f"<Propagation: {self.model}, {len(self.graph):,} nodes; contagion {self.systemic_loss:.4g}, "
-            f"loss ${self.loss_usd:,.0f}, {self.defaults:,} defaults, {self.rounds:,} rounds{ended}>"
+            f"<Propagation: {self._terms}, {counted(len(self.graph), 'node')}; contagion {self.systemic_loss:.4g}, "
+            f"loss ${self.loss_usd:,.0f}, {counted(self.defaults, 'default')}, {counted(self.rounds, 'round')}{ended}>"
         )
 
     def _repr_html_(self) -> str:
@@ -266,6 +294,12 @@ def _told(graph: ExposureGraph, start: Floats) -> dict[str, float]:
     return {str(graph.labels[at]): float(start[at]) for at in np.flatnonzero(start)}
 
 
+def whole(value: object) -> bool:
+    """Whether something is a whole number of at least 1."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return number and bool(np.isfinite(float(value))) and float(value) == int(float(value)) >= 1  # type: ignore[arg-type]
+
+
 def starts_defaulted(graph: ExposureGraph) -> Bools:
     """Nodes whose capital is 0 or less; an asset has a price instead of capital and never is one."""
     started: Bools = (graph.kind != ASSET) & (graph.capital_usd <= 0.0)
@@ -274,11 +308,14 @@ def starts_defaulted(graph: ExposureGraph) -> Bools:
 
 def checked_rules(rules: Rules) -> Rules:
     """Return the rules, or raise one InputError that says what does not fit."""
+    for what, given in (("damping", rules.damping), ("tol", rules.tol)):
+        if isinstance(given, bool) or not isinstance(given, int | float | np.number):
+            raise InputError(f"{what}: expected a number, got {given!r}")
     if not 0.0 <= rules.damping <= 1.0:
         raise InputError(f"damping: expected a share in [0, 1], got {rules.damping!r}")
     if not 0.0 < rules.tol < 1.0:
         raise InputError(f"tol: expected a number between 0 and 1, got {rules.tol!r}")
     for what, value in (("horizon", rules.horizon), ("max_rounds", rules.max_rounds)):
-        if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
+        if value is not None and not whole(value):
             raise InputError(f"{what}: expected a whole number of at least 1, got {value!r}")
     return rules

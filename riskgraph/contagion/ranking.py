@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, read_only
+from riskgraph.arrays import Floats, Ints, read_only
 from riskgraph.contagion.models import chosen_model
-from riskgraph.contagion.propagation import checked_rules, graph_call, starts_defaulted
+from riskgraph.contagion.propagation import checked_rules, graph_call
+from riskgraph.contagion.ranking_notes import grows, growth_notes, left_out_notes, shock_notes, silent_notes
 from riskgraph.contagion.roots import leverage_root
-from riskgraph.contagion.sources import (
-    Effects,
-    chosen_sources,
-    effects_of,
-    group_shocks,
-    left_out_bound,
-    node_shocks,
-)
-from riskgraph.contagion.spreading import Rules, System, system
+from riskgraph.contagion.sources import Effects, chosen_sources, effects_of, group_shocks, node_shocks, once
+from riskgraph.contagion.spreading import Rules, system
+from riskgraph.contagion.wording import counted, in_force
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ACCOUNT, ASSET, KINDS, NODE, PROTOCOL, ExposureGraph
 from riskgraph.provenance import Provenance
@@ -50,6 +45,8 @@ class Ranking:
         Node numbers of the sources, ascending; empty where the sources are groups.
     groups : tuple of str
         Names of the groups, sorted, where groups of nodes were shocked together.
+    group_debt_usd : ndarray, shape (number of groups,)
+        Debt of the nodes of each group.
     effects : Effects
         Results of every source, arrays of shape (k,).
     spectral_radius : float
@@ -67,6 +64,7 @@ class Ranking:
     asset_shock: float
     sources: Ints
     groups: tuple[str, ...]
+    group_debt_usd: Floats
     effects: Effects
     spectral_radius: float
     baseline: float
@@ -90,6 +88,15 @@ class Ranking:
         index = pd.Index(self.graph.labels, name="node")
         return pd.Series(self.effects.vulnerability, index=index, name="vulnerability")
 
+    @property
+    def ranked_by(self) -> str:
+        """Column by which rows are ranked: ``contagion``, or ``first_round_usd`` where end states tell nothing apart.
+
+        That is so in the linear model at δλ₁ ≥ 1, without a horizon: every source then ends in nearly the same state.
+        """
+        arguments = self.provenance.arguments
+        return "first_round_usd" if grows(self.model, self.spectral_radius, arguments) else "contagion"
+
     @cached_property
     def _frame(self) -> pd.DataFrame:
         import pandas as pd
@@ -97,7 +104,7 @@ class Ranking:
         graph, at, effects = self.graph, self.sources, self.effects
         kind = graph.kind[at] if not self.groups else np.zeros(0, dtype=np.int8)
         labels = graph.labels[at] if not self.groups else np.array(self.groups, dtype=object)
-        debt = graph.debt_usd[at] if not self.groups else np.zeros(len(labels))
+        debt = graph.debt_usd[at] if not self.groups else self.group_debt_usd
         frame = pd.DataFrame(
             {
                 "kind": np.array(KINDS, dtype=object)[kind] if not self.groups else GROUP,
@@ -109,7 +116,7 @@ class Ranking:
                 "amplification": _amplification(effects.loss_usd, effects.first_round_usd),
                 "vulnerability": effects.vulnerability[at] if not self.groups else np.nan,
                 "defaults": effects.defaults,
-                "total_debt_usd": debt if not self.groups else np.nan,
+                "total_debt_usd": debt,
                 "rounds": effects.rounds,
                 "starts_defaulted": effects.starts_defaulted,
             },
@@ -118,15 +125,22 @@ class Ranking:
         place = np.array([ORDER.index(int(code)) for code in kind], dtype=np.int64)
         place = place if not self.groups else np.zeros(len(labels), dtype=np.int64)
         by_label = np.argsort(labels, kind="stable")
+        score = effects.contagion if self.ranked_by == "contagion" else effects.first_round_usd / self._largest_first
         # below 1e-10 a difference is what the stopping rule leaves: sources that both saturate the network are equal
-        keys = (-debt, -effects.contagion.round(10), place)
+        keys = (-debt, -score.round(10), place)
         order = by_label[np.lexsort(tuple(key[by_label] for key in keys))]
         frame = frame.iloc[order]
         frame["rank"] = frame.groupby("kind", sort=False).cumcount() + 1
         return frame
 
+    @property
+    def _largest_first(self) -> float:
+        return max(float(np.abs(self.effects.first_round_usd).max(initial=0.0)), np.finfo(np.float64).tiny)
+
     def to_frame(self) -> pd.DataFrame:
-        """Frame by label: assets, protocols, accounts, nodes, each by rank; contagion equal to 1e-10 by debt, label.
+        """Frame by label: assets, protocols, accounts, nodes, each by rank; equal to 1e-10 by debt, label.
+
+        Ranked by the column that ``ranked_by`` names.
 
         Columns: kind, rank (within the kind), shock, contagion (R beyond shock and baseline), loss_usd,
         first_round_usd (loss of the first wave), amplification (loss_usd ÷ first_round_usd, NaN where nobody is hit
@@ -145,26 +159,30 @@ class Ranking:
     def summary(self) -> str:
         """Say in a few lines who matters most and how it was found."""
         lines = [
-            f"Contagion centrality, model {self.model}, {self._said}",
+            f"Contagion centrality, {in_force(self.model, self.provenance.arguments)}, {self._said}",
             f"spectral radius λ₁ = {self.spectral_radius:.6g}; baseline, taken off: {self.baseline:.6g}",
         ]
         for kind in (*(KINDS[code] for code in ORDER), GROUP):
             best = self.top(kind, 3)
             if len(best):
-                named = ", ".join(f"{label} ({r:.4g})" for label, r in best["contagion"].items())
+                money = self.ranked_by == "first_round_usd"
+                named = ", ".join(
+                    f"{label} (${r:,.0f} in the first round)" if money else f"{label} ({r:.4g})"
+                    for label, r in best[self.ranked_by].items()
+                )
                 lines.append(f"first among {kind}s: {named}")
         return "\n".join((*lines, f"road: {self.road}", *(f"note: {note}" for note in self.notes)))
 
     @property
     def _said(self) -> str:
         if self.groups:
-            return f"{len(self.groups):,} group{'s' * (len(self.groups) != 1)} of nodes as sources"
+            return f"{counted(len(self.groups), 'group')} of nodes as sources"
         return f"{len(self.sources):,} of {len(self.graph):,} nodes as sources"
 
     def __repr__(self) -> str:
         return (
             f"<Ranking: {self.model}, {self._said}; "
-            f"λ₁ {self.spectral_radius:.4g}, baseline {self.baseline:.4g}, {len(self.notes)} notes>"
+            f"λ₁ {self.spectral_radius:.4g}, baseline {self.baseline:.4g}, {counted(len(self.notes), 'note')}>"
         )
 
     def _repr_html_(self) -> str:
@@ -174,8 +192,8 @@ class Ranking:
 
 
 def _amplification(loss: Floats, first: Floats) -> Floats:
-    """Divide final by first-round loss; NaN where the first round costs nothing."""
-    ratio: Floats = np.divide(loss, first, out=np.full(len(loss), np.nan), where=first != 0.0)
+    """Divide final by first-round loss; NaN where the first round costs nothing beyond the baseline."""
+    ratio: Floats = np.divide(loss, first, out=np.full(len(loss), np.nan), where=first > 0.0)
     return ratio
 
 
@@ -238,11 +256,12 @@ def contagion_centrality(
     """
     name, power = chosen_model(graph, model, alpha)
     rules = checked_rules(Rules(damping=damping, horizon=horizon))
-    if not 0.0 < asset_shock <= 1.0:
+    if not isinstance(asset_shock, int | float | np.number) or not 0.0 < asset_shock <= 1.0:
         raise InputError(f"asset_shock: expected a fall above 0 and at most 1, got {asset_shock!r}")
     groups = tuple(sorted(str(key) for key in sources)) if isinstance(sources, Mapping) else ()
     if isinstance(sources, Mapping):
         named = {str(key): labels for key, labels in sources.items()}
+        once([str(key) for key in sources], "sources, names of groups")
         shocks, left_out = group_shocks(graph, named, float(asset_shock)), np.zeros(0, dtype=np.int64)
         chosen = np.unique(shocks.start.indices).astype(np.int64)
     else:
@@ -259,58 +278,17 @@ def contagion_centrality(
         asset_shock=float(asset_shock),
         sources=read_only(chosen if not groups else np.zeros(0, dtype=np.int64)),
         groups=groups,
+        group_debt_usd=read_only(shocks.held.T @ graph.debt_usd if groups else np.zeros(0)),
         effects=effects,
         spectral_radius=radius,
         baseline=baseline,
         notes=(
+            *growth_notes(name, damping * radius, horizon),
             *graph.notes,
-            *_shock_notes(graph, chosen, asset_shock, baseline),
-            *_silent_notes(graph, parts, chosen),
-            *_left_out_notes(graph, parts, left_out, rules, name),
-            *_growth_notes(name, damping * radius, horizon),
+            *shock_notes(graph, chosen, asset_shock, baseline),
+            *silent_notes(graph, parts, chosen),
+            *left_out_notes(graph, parts, left_out, rules, name),
         ),
         road=effects.road,
         provenance=Provenance("contagion_centrality", graph.digest, {"graph": graph_call(graph), **arguments}),
     )
-
-
-def _shock_notes(graph: ExposureGraph, chosen: Ints, asset_shock: float, baseline: float) -> list[str]:
-    notes = []
-    if (graph.kind[chosen] == ASSET).any():
-        notes.append(f"assets start from a fall of {asset_shock:.0%}, everything else from its wipe-out")
-    started: Bools = starts_defaulted(graph)
-    if started.any():
-        notes.append(
-            f"{int(started.sum()):,} nodes have no capital left and start defaulted; what they cause by themselves "
-            f"(R = {baseline:.6g}) is the baseline, taken off every result, and as sources they score 0"
-        )
-    return notes
-
-
-def _silent_notes(graph: ExposureGraph, parts: System, chosen: Ints) -> list[str]:
-    accounts = chosen[graph.kind[chosen] == ACCOUNT]
-    if not len(accounts) or not parts.core_size or parts.core_rest.nnz or parts.rest_rest.nnz:
-        return []
-    return [
-        f"all {len(accounts):,} accounts score 0: no asset that they would sell has a finite depth, and none of them "
-        "would leave a shortfall to a protocol"
-    ]
-
-
-def _left_out_notes(graph: ExposureGraph, parts: System, left_out: Ints, rules: Rules, model: str) -> list[str]:
-    if not len(left_out):
-        return []
-    bound, words = left_out_bound(graph, parts, left_out, rules, model)
-    return [
-        f"{len(left_out):,} nodes of least debt (at most ${graph.debt_usd[left_out].max():,.0f} each) are no sources; "
-        f"none of them has a contagion above {bound:.6g} ({words})"
-    ]
-
-
-def _growth_notes(model: str, radius: float, horizon: int | None) -> list[str]:
-    if model != "linear" or horizon is not None or radius < 1.0:
-        return []
-    return [
-        f"δλ₁ = {radius:.4g} is not below 1: in the linear model any shock then grows until caps bind, so the end "
-        "state hardly tells sources apart; first_round_usd does"
-    ]

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from riskgraph.arrays import Floats, Labels
 from riskgraph.contagion import portfolio_holdings as held
 from riskgraph.contagion.forced_sales import LEVEL_DEPENDENT, LINEAR, Constraint, Outcome
-from riskgraph.contagion.portfolio_holdings import Portfolios
+from riskgraph.contagion.portfolio_holdings import Portfolios, counted
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.matrices import listed
 from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["INSOLVENT", "constraint", "laid_out", "notes", "refuse_given", "told"]
+__all__ = [
+    "constraint",
+    "in_words",
+    "laid_out",
+    "notes",
+    "one_of",
+    "refuse_given",
+    "told_matrix",
+    "told_rule",
+    "told_values",
+]
 
-INSOLVENT = ("sell", "hold")
+READING = {"by": "account", "netting": "asset", "follow": "backing"}  # how a snapshot is read unless asked otherwise
 TARGET = 0.95  # λb ÷ λmax where no target is given
+SHOWN = 20  # values up to which a provenance has all of them by label; of more it has count, sum and digest
+
+
+def one_of(what: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Refuse a word that is not among those allowed."""
+    if value not in allowed:
+        raise InputError(f"{what}: expected one of {', '.join(allowed)}, got {value!r}")
 
 
 def laid_out(
     holdings: Any, equity: Any, price_impact: Any, shock: Any, reading: Mapping[str, str | None]
-) -> tuple[Portfolios, Floats]:
-    """Portfolios and the fall of every asset, from a snapshot or from what is given."""
+) -> tuple[Portfolios, Floats, dict[str, Any]]:
+    """Portfolios and the fall of every asset, from a snapshot or from what is given, and both as a provenance has them.
+
+    The provenance has what is in force, defaults included.
+    """
+    read: dict[str, str] = {}
     if isinstance(holdings, Snapshot):
-        books = held.snapshot_portfolios(holdings, reading["by"] or "account", reading["netting"] or "asset")
-        falls = held.snapshot_falls(holdings, shock, reading["follow"] or "backing", len(books.assets))
+        read = {name: default if reading[name] is None else str(reading[name]) for name, default in READING.items()}
+        books = held.snapshot_portfolios(holdings, read["by"], read["netting"])
+        falls = held.snapshot_falls(holdings, shock, read["follow"], len(books.assets))
         if equity is not None or price_impact is not None:
             books = held.with_given(books, equity, price_impact)
     else:
@@ -40,7 +64,16 @@ def laid_out(
             raise InputError(f"shock: expected falls in [0, 1] (0.3 is a fall of 30 %), got {shown}")
     if not (books.equity > 0.0).any():
         raise InputError("equity: expected at least one institution with equity above 0, got none")
-    return books, falls
+    mine = bool(read)
+    told = {
+        "holdings": f"the snapshot's: {_size(books)}" if mine else f"{_size(books)}, {_digest_of(books)}",
+        "equity": "the snapshot's" if mine and equity is None else told_values(books.equity, books.labels),
+        "price_impact": (
+            "the snapshot's" if mine and price_impact is None else told_values(books.price_impact, books.assets)
+        ),
+        "shock": {str(books.assets[at]): float(falls[at]) for at in np.flatnonzero(falls)},
+    }
+    return books, falls, told | read
 
 
 def refuse_given(asked: Mapping[str, Any], owner: str) -> None:
@@ -111,35 +144,102 @@ def notes(books: Portfolios, falls: Floats, outcome: Outcome, insolvent: str, ru
     lines = []
     gone = books.equity <= 0.0
     if gone.any():
-        when = "everything once a fall has hit them" if rule is None else "everything, whatever the shock"
+        sold_when = "everything is sold there " + ("once a fall has hit" if rule is None else "whatever the shock")
         lines.append(
-            f"equity: {int(gone.sum()):,} institutions start with 0 or less; they sell "
-            f"{when if insolvent == 'sell' else 'nothing'}, are not part of ΣE, and their indirect vulnerability is NaN"
+            f"equity: 0 or less before any fall at {counted(int(gone.sum()), 'institution')}; "
+            f"{sold_when if insolvent == 'sell' else 'nothing is sold there'}, none of it is part of ΣE, and indirect "
+            "vulnerability is NaN"
         )
-    above = (
-        np.zeros(len(gone), dtype=bool) if rule is None else ~gone & (books.total > rule.max_leverage * books.equity)
-    )
-    if above.any():
-        lines.append(
-            f"max_leverage: {int(above.sum()):,} institutions are above it before any fall, and sell without one"
-        )
+    if rule is not None:
+        above = int((~gone & (books.total > rule.max_leverage * books.equity)).sum())
+        if above:
+            lines.append(f"max_leverage: {counted(above, 'institution')} above it before any fall: sales without one")
     sold = np.asarray(outcome.sales.sum(axis=0)).ravel()
     free = (books.price_impact == 0.0) & (sold > 0.0)
     if free.any():
         names = listed([str(name) for name in books.assets[free]])
-        lines.append(f"price_impact: ${sold[free].sum():,.0f} sold in {names} without any (depth unknown or infinite)")
+        lines.append(
+            f"price_impact: ${sold[free].sum():,.0f} sold in {names} without price impact (depth unknown or infinite)"
+        )
+    return lines + _broken(books, falls, outcome, rule)
+
+
+def _broken(books: Portfolios, falls: Floats, outcome: Outcome, rule: Constraint | None) -> list[str]:
     # both falls of leverage targeting are shares of the price before the shock; the other model's multiply
     down = falls + outcome.price_fall > 1.0 if rule is None else (outcome.price_fall >= 1.0) & (falls < 1.0)
-    if down.any():
-        names = listed([str(name) for name in books.assets[down]])
-        lines.append(
-            f"price_fall: sales take {names} to a price of 0{' or below' if rule is None else ''} (linear impact)"
-        )
-    return lines
+    if not down.any():
+        return []
+    line = f"price_fall: sales take {listed([str(name) for name in books.assets[down]])} to a price of 0"
+    if rule is not None:
+        return [f"{line} ({_form(rule)} impact)"]
+    return [f"{line} or below (linear impact): losses exceed what is held; read them as 'the market breaks'"]
 
 
-def told(books: Portfolios, falls: Floats) -> dict[str, Any]:
-    """Give the holdings in words and all falls as labels and numbers, for the provenance."""
+def _form(rule: Constraint) -> str:
+    return rule.impact.replace("_", "-")
+
+
+def in_words(rule: Constraint) -> str:
+    """Say in one line when institutions sell, down to what, and at what price."""
+    usual = np.array_equal(rule.target_leverage, TARGET * rule.max_leverage)
+    target = f"{TARGET} λmax" if usual else _span(rule.target_leverage)
+    floor = f" (price floor {rule.price_floor:g})" if rule.impact == LEVEL_DEPENDENT else ""
+    return (
+        f"sells above λmax = {_span(rule.max_leverage)} (assets ÷ equity) down to λb = {target}; "
+        f"{_form(rule)} impact{floor}, execution α = {rule.execution:g}"
+    )
+
+
+def _span(values: Floats) -> str:
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+
+
+def told_rule(rule: Constraint, books: Portfolios) -> dict[str, Any]:
+    """Give the threshold model's arguments as they were in force, for the provenance."""
+    floor = {"price_floor": rule.price_floor} if rule.impact == LEVEL_DEPENDENT else {}
+    return {
+        "max_leverage": told_values(rule.max_leverage, books.labels),
+        "target_leverage": told_values(rule.target_leverage, books.labels),
+        "illiquid": sorted(str(name) for name in books.assets[~rule.sellable]),
+        "impact": rule.impact,
+        **floor,
+        "execution": rule.execution,
+        "tol": rule.tol,
+        "max_rounds": rule.max_rounds,
+    }
+
+
+def told_values(values: Floats, names: Labels) -> float | dict[str, float] | str:
+    """One number where all are the same, up to 20 by label, of more count, sum and digest; whatever their order."""
+    if len(values) and (values == values[0]).all():
+        return float(values[0])
+    order = np.argsort(names.astype(str), kind="stable")
+    if len(values) <= SHOWN:
+        return {str(names[at]): float(values[at]) for at in order}
+    row = sparse.csr_array(values[None, :])
+    return f"{len(values)} values, sum {values[order].sum():.12g}, {told_matrix(row, np.array([''], object), names)}"
+
+
+def told_matrix(matrix: sparse.csr_array, rows: Labels, columns: Labels) -> str:
+    """Digest of what stands where by label, whatever the order of rows and columns."""
+    by_row, by_column = (np.argsort(names.astype(str), kind="stable") for names in (rows, columns))
+    sorted_ = sparse.csr_array(matrix[by_row][:, by_column])
+    sorted_.eliminate_zeros()
+    sorted_.sort_indices()
+    hasher = hashlib.blake2b(digest_size=16)
+    for names in (rows[by_row], columns[by_column]):
+        hasher.update("\0".join(map(str, names)).encode() + b"\1")
+    for part in (sorted_.indptr, sorted_.indices):
+        hasher.update(part.astype("<i8").tobytes())
+    hasher.update(sorted_.data.astype("<f8").tobytes())
+    return f"digest {hasher.hexdigest()}"
+
+
+def _digest_of(books: Portfolios) -> str:
+    return told_matrix(books.holdings, books.labels, books.assets)
+
+
+def _size(books: Portfolios) -> str:
     n, m = books.holdings.shape
-    shock = {str(books.assets[at]): float(falls[at]) for at in np.flatnonzero(falls)}
-    return {"holdings": f"{n} institutions, {m} assets, ${books.holdings.sum():,.0f}", "shock": shock}
+    return f"{counted(n, 'institution')}, {counted(m, 'asset')}, ${books.holdings.sum():,.0f}"

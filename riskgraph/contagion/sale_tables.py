@@ -1,4 +1,4 @@
-"""Frames of a fire sale: by institution, by asset, by sale and by round."""
+"""Frames of a fire sale, by institution, by asset, by sale and by round, and what it says in a few lines."""
 
 from __future__ import annotations
 
@@ -6,13 +6,46 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from riskgraph.contagion.portfolio_holdings import counted
+from riskgraph.contagion.sale_rules import in_words
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from riskgraph.arrays import Floats
+    from riskgraph.arrays import Floats, Labels
     from riskgraph.contagion.deleveraging import FireSale
 
-__all__ = ["assets_frame", "decomposition_frame", "history_frame", "institutions_frame", "sales_frame"]
+__all__ = [
+    "assets_frame",
+    "decomposition_frame",
+    "history_frame",
+    "institutions_frame",
+    "sales_frame",
+    "status_of",
+    "summary_lines",
+]
+
+STATUS = ("untouched", "deleveraged", "illiquid", "insolvent")
+
+
+def summary_lines(sale: FireSale, size: str) -> list[str]:
+    """Size and shock, the rule of the threshold model, losses, vulnerability, sales, and every note."""
+    counts = [f"{int((sale.status == name).sum()):,} {name}" for name in STATUS[1:]]
+    return [
+        f"Fire sale, {size}; {counted(int((sale.shock > 0.0).sum()), 'asset')} shocked",
+        *([] if sale.rule is None else [in_words(sale.rule)]),
+        f"lost by the shock: ${sale.direct.sum():,.0f}; by the sales: ${sale.outcome.indirect.sum():,.0f}",
+        f"aggregate vulnerability (lost by the sales ÷ equity): {sale.aggregate_vulnerability:.6g}",
+        f"sold: ${sale.outcome.sales.sum():,.0f}; {', '.join(counts)}",
+        *(f"note: {note}" for note in sale.notes),
+    ]
+
+
+def status_of(sale: FireSale) -> Labels:
+    """Status of every institution at the end; insolvent before illiquid before deleveraged."""
+    outcome = sale.outcome
+    code = np.where(outcome.equity <= 0.0, 3, np.where(outcome.sold_out, 2, (_sold(sale) > 0.0).astype(np.int64)))
+    return np.array(STATUS, dtype=object)[code]
 
 
 def institutions_frame(sale: FireSale) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, Labels, read_only
+from riskgraph.contagion.amounts import usd
 from riskgraph.contagion.fictitious import TOLERANCE, Debts, greatest, least
 from riskgraph.contagion.obligations import checked_recoveries, read_obligations
+from riskgraph.contagion.wording import counted
 from riskgraph.errors import InputError
 from riskgraph.provenance import Provenance
 
@@ -153,25 +155,25 @@ class Clearing:
     def summary(self) -> str:
         """Say in a few lines who fails and what is paid."""
         owed = float(self.owed_interbank.sum() + self.owed_external.sum())
-        paid = float(self.payments.sum())
-        return "\n".join(
-            (
-                f"Clearing, {self.which} vector, external liabilities {self.seniority}, {len(self):,} banks",
-                f"defaults: {int(self.fails.sum()):,} in {self.rounds:,} rounds"
-                if self.which == "greatest"
-                else f"defaults: {int(self.fails.sum()):,} ({self.rounds:,} rounds up from no payment)",
-                f"paid: ${paid:,.0f} of ${owed:,.0f} owed",
-                f"lost by banks: ${float((self.owed_interbank - self.paid_interbank).sum()):,.0f}, "
-                f"by others: ${float((self.owed_external - self.paid_external).sum()):,.0f}",
-                f"destroyed by default costs: ${self.default_costs:,.0f}",
-                *self.notes,
-            )
-        )
+        alpha, beta = (self.provenance.arguments[f"{what}_recovery"] for what in ("external", "interbank"))
+        rounds = counted(self.rounds, "round")
+        ended = f" in {rounds}" if self.which == "greatest" else f" ({rounds} up from no payment)"
+        lines = [
+            f"Clearing, {self.which} vector, external liabilities {self.seniority}, {counted(len(self), 'bank')}",
+            f"left in default: α = {alpha:g} of external assets, β = {beta:g} of what banks pay",
+            f"defaults: {int(self.fails.sum()):,}{ended}",
+            f"paid: {usd(float(self.payments.sum()))} of {usd(owed)} owed",
+            f"lost by banks: {usd(float((self.owed_interbank - self.paid_interbank).sum()), owed)}, "
+            f"by others: {usd(float((self.owed_external - self.paid_external).sum()), owed)}",
+        ]
+        if min(alpha, beta) < 1.0:
+            lines.append(f"destroyed by default costs: {usd(self.default_costs, owed)}")
+        return "\n".join((*lines, *self.notes))
 
     def __repr__(self) -> str:
         return (
-            f"<Clearing: {self.which}, {len(self):,} banks; {int(self.fails.sum()):,} defaults, "
-            f"{self.rounds:,} rounds, ${float(self.payments.sum()):,.0f} paid>"
+            f"<Clearing: {self.which}, {counted(len(self), 'bank')}; {counted(int(self.fails.sum()), 'default')}, "
+            f"{counted(self.rounds, 'round')}, {usd(float(self.payments.sum()))} paid>"
         )
 
     def _repr_html_(self) -> str:
@@ -181,9 +183,9 @@ class Clearing:
 
 def clearing(
     liabilities: ArrayLike | sparse.sparray | sparse.spmatrix | pd.DataFrame,
-    external_assets: ArrayLike | pd.Series[Any],
+    external_assets: ArrayLike | pd.Series[Any] | Mapping[str, float],
     *,
-    external_liabilities: ArrayLike | pd.Series[Any] | None = None,
+    external_liabilities: ArrayLike | pd.Series[Any] | Mapping[str, float] | None = None,
     seniority: str = "equal",
     external_recovery: float = 1.0,
     interbank_recovery: float = 1.0,
@@ -208,10 +210,11 @@ def clearing(
     Parameters
     ----------
     liabilities : array, sparse matrix or DataFrame, shape (n, n)
-        ``liabilities[i, j]`` in USD: i owes j. Zero diagonal. A frame has the same labels as index and columns.
-    external_assets : array or Series, shape (n,)
-        e in USD, at least 0. A Series goes by its labels.
-    external_liabilities : array or Series, shape (n,), optional
+        ``liabilities[i, j]`` in USD: i owes j. Zero diagonal. A frame has the same labels as index and columns;
+        one whose index is named creditor, or its columns debtor, is refused.
+    external_assets : array, or Series or mapping by label, shape (n,)
+        e in USD, at least 0; by label every bank.
+    external_liabilities : array, or Series or mapping by label, shape (n,), optional
         x in USD, at least 0, owed to others than these banks; default none.
     seniority : {"equal", "senior", "junior"}
         Rank of the external liabilities.
@@ -221,7 +224,7 @@ def clearing(
     which : {"greatest", "least"}
         The largest clearing vector, or the smallest. Plain iteration up from zero can stop short of the smallest.
     labels : sequence of str, optional
-        Default the frame's, or those of the first Series given, or ``0`` to ``n-1``.
+        Default the frame's, or those of the first Series given (its order is that of the rows), or ``0`` to ``n-1``.
 
     Returns
     -------
@@ -289,5 +292,5 @@ def _notes(debts: Debts, incoming: Floats, fails: Bools) -> tuple[str, ...]:
     bare = int(((debts.owed - debts.cash - incoming > 0.0) & ~fails).sum())
     if not bare:
         return ()
-    banks = f"{bare:,} bank{'s' if bare != 1 else ''}"
-    return (f"{banks} counted as paying in full, lacking less than {TOLERANCE:.0e} of what it owes, owns and is owed",)
+    their = "it owes, owns and is owed" if bare == 1 else "they owe, own and are owed"
+    return (f"{counted(bare, 'bank')} counted as paying in full, lacking less than {TOLERANCE:.0e} of what {their}",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,12 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, read_only
 from riskgraph.contagion.models import DEFAULTED
-from riskgraph.contagion.propagation import starts_defaulted
+from riskgraph.contagion.propagation import starts_defaulted, whole
 from riskgraph.contagion.roads import taken
 from riskgraph.contagion.spreading import Rules, System, spread
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ASSET, PROTOCOL, ExposureGraph
+from riskgraph.graph.matrices import listed
 
 __all__ = ["Effects", "Shocks", "chosen_sources", "effects_of", "group_shocks", "left_out_bound", "node_shocks"]
 
@@ -25,6 +27,12 @@ class Shocks:
 
     node: Ints
     start: sparse.csc_array
+
+    @property
+    def held(self) -> sparse.csc_array:
+        """Which nodes each source holds: 1 where ``start`` has an entry."""
+        ones = np.ones(len(self.start.data))
+        return sparse.csc_array((ones, self.start.indices, self.start.indptr), shape=self.start.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +80,7 @@ class Effects:
 
 def chosen_sources(graph: ExposureGraph, sources: str | Sequence[str] | None, most: int) -> tuple[Ints, Ints]:
     """Return node numbers of the sources, and of the accounts or kindless nodes left out for their small debt."""
-    if isinstance(most, bool) or int(most) != most or most < 1:
+    if not whole(most):
         raise InputError(f"max_sources: expected a whole number of at least 1, got {most!r}")
     everything = np.arange(len(graph), dtype=np.int64)
     none_left = np.zeros(0, dtype=np.int64)
@@ -87,10 +95,20 @@ def chosen_sources(graph: ExposureGraph, sources: str | Sequence[str] | None, mo
         if sources == "all":
             return everything, none_left
         sources = [sources]
+    if not hasattr(sources, "__iter__"):
+        raise InputError(f"sources: expected labels, 'all', or a mapping of names to labels, got {sources!r}")
     named = [str(label) for label in sources]
-    if len(set(named)) != len(named):
-        raise InputError("sources: expected every label once")
+    if not named:
+        raise InputError("sources: expected at least one label, got none")
+    once(named, "sources")
     return np.sort(graph.index(named, what="sources")), none_left
+
+
+def once(labels: Sequence[str], what: str) -> None:
+    """Refuse labels that come more than once, by name."""
+    twice = [label for label, count in Counter(labels).items() if count > 1]
+    if twice:
+        raise InputError(f"{what}: expected every label once, got {listed(twice)} more than once")
 
 
 def node_shocks(graph: ExposureGraph, nodes: Ints, asset_shock: float) -> Shocks:
@@ -107,11 +125,10 @@ def group_shocks(graph: ExposureGraph, groups: Mapping[str, Sequence[str]], asse
     rows, columns = [], []
     for place, name in enumerate(sorted(groups)):
         labels = groups[name]
-        if isinstance(labels, str) or not len(labels):
+        if isinstance(labels, str) or not hasattr(labels, "__len__") or not len(labels):
             raise InputError(f"sources: expected a list of node labels for group {name!r}, got {labels!r}")
         nodes = graph.index([str(label) for label in labels], what=f"sources, group {name!r}")
-        if len(np.unique(nodes)) != len(nodes):
-            raise InputError(f"sources: expected every label once in group {name!r}")
+        once([str(label) for label in labels], f"sources, group {name!r}")
         rows.append(np.sort(nodes))
         columns.append(np.full(len(nodes), place))
     at = np.concatenate(rows)
@@ -132,13 +149,15 @@ def effects_of(graph: ExposureGraph, parts: System, shocks: Shocks, rules: Rules
     found = taken(parts, started, shocks.node[runs], shocks.start[:, runs], weights, rest.fell, rules)
     base = np.array([rest.contagion, rest.loss_usd])
     usd = {name: np.zeros(k) for name in ("contagion", "loss_usd", "first_round_usd")}
-    usd["contagion"][runs], usd["loss_usd"][runs] = (found.end - base).T
-    usd["first_round_usd"][runs] = found.first[:, 1] - rest.first_usd
+    usd["contagion"][runs], usd["loss_usd"][runs] = _beyond(found.end, base).T
+    usd["first_round_usd"][runs] = _beyond(found.first[:, 1], np.float64(rest.first_usd))
     whole = [np.zeros(k, dtype=np.int64), np.zeros(k, dtype=np.int64), np.ones(k, dtype=bool)]
     for array, values in zip(whole, (found.defaults, found.rounds, found.converged), strict=True):
         array[runs] = values
+    size = np.zeros(k)
+    np.maximum.at(size, np.repeat(np.arange(k), np.diff(shocks.start.indptr)), shocks.start.data)
     effects = Effects(
-        np.asarray(shocks.start.max(axis=0).toarray(), dtype=np.float64).ravel(),
+        size,
         **usd,
         defaults=whole[0],
         rounds=whole[1],
@@ -148,6 +167,13 @@ def effects_of(graph: ExposureGraph, parts: System, shocks: Shocks, rules: Rules
         road=found.road,
     )
     return effects, rest.contagion
+
+
+def _beyond(total: Floats, baseline: Floats | np.float64) -> Floats:
+    """Take the baseline off; what is left of it by rounding alone, in sums of another order, is nothing."""
+    left = total - baseline
+    nothing = np.abs(left) <= 1e-13 * np.abs(baseline)
+    return np.where(nothing, 0.0, left)
 
 
 def _vulnerability(suffered: Floats, start: sparse.csc_array, baseline: Floats) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import log_ndtr, ndtr
 
-from riskgraph.arrays import Bools, Floats, read_only
+from riskgraph.arrays import Bools, Floats, Labels, read_only
 from riskgraph.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["VALUATIONS", "Accounts", "BalanceSheets", "Settled", "ValuationFunction", "accounts_of", "settle"]
 
 USES_RECOVERY = ("furfine", "exante_furfine", "merton", "black_cox")
+USES_PBAR = ("eisenberg_noe", "merton")
 USES_VOLATILITY = ("exante_furfine", "merton", "black_cox")
 
 # An equity is a sum of exposures, rounded at each step: within so many roundings of the balance sheet it is 0, and
@@ -140,14 +141,18 @@ VALUATIONS = MappingProxyType(
 )
 
 
-def _worth(function: ValuationFunction, equity: Floats, sheets: BalanceSheets) -> Floats:
+def _worth(function: ValuationFunction, equity: Floats, accounts: Accounts) -> Floats:
     """V(E) as a checked array: one finite value in [0, 1] a node."""
-    value = np.array(function(equity, sheets), dtype=np.float64)
+    given = function(equity, accounts.sheets)
+    try:
+        value = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"valuation: expected {len(equity)} numbers in node order, got {error}") from error
     if value.shape != equity.shape:
         raise InputError(f"valuation: expected {len(equity)} values in node order, got shape {value.shape}")
     bad = np.flatnonzero(~((value >= 0.0) & (value <= 1.0)))
     if len(bad):
-        shown = ", ".join(f"{value[at]} at equity {equity[at]:g} (node {at})" for at in bad[:5])
+        shown = ", ".join(f"{value[at]} at equity {equity[at]:g} (node {str(accounts.labels[at])!r})" for at in bad[:5])
         raise InputError(f"valuation: expected values in [0, 1], got {shown}")
     return value
 
@@ -159,6 +164,7 @@ def _worth(function: ValuationFunction, equity: Floats, sheets: BalanceSheets) -
 class Accounts:
     """A network's balance sheets: E = own + A·V(E)."""
 
+    labels: Labels
     exposures: sparse.csr_array
     own: Floats  # external assets after the shock less all liabilities
     before: Floats  # E⁰
@@ -168,6 +174,7 @@ class Accounts:
 
 
 def accounts_of(
+    labels: Labels,
     exposures: sparse.csr_array,
     assets: Floats,
     liabilities: Floats,
@@ -184,7 +191,7 @@ def accounts_of(
     ranked = liabilities + owed if pbar == "total" else owed
     sheets = BalanceSheets(left, before, ranked, recovery, volatility, EXACT_TO * size)
     own = left - liabilities - owed
-    return Accounts(exposures, own, before, own + claims, size, sheets)
+    return Accounts(labels, exposures, own, before, own + claims, size, sheets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,13 +210,12 @@ def settle(
 ) -> Settled:
     """Revalue from V = 1 down, all nodes at once, until equities are within tol of their limit."""
     scale = np.where(accounts.size > 0.0, accounts.size, 1.0)
-    equity = accounts.shocked
-    change, rate = np.inf, 1.0
+    equity, change, rate = accounts.shocked, np.inf, 1.0
     for rounds in range(max_rounds + 1):
-        value = _worth(function, read_only(equity), accounts.sheets)
+        value = _worth(function, read_only(equity), accounts)
         renewed = accounts.own + accounts.exposures @ value
         fall = (equity - renewed) / scale
-        _check_falling(fall)
+        _check_falling(fall, accounts.labels)
         # On a chain of strong and weak links one ratio says little: the slowest decay is forgotten only by and by.
         last, change = change, float(np.abs(fall).max(initial=0.0))
         rate = max(change / last if last > 0.0 else 0.0, 0.8 * rate)
@@ -222,12 +228,12 @@ def settle(
     )
 
 
-def _check_falling(fall: Floats) -> None:
+def _check_falling(fall: Floats, labels: Labels) -> None:
     rising = np.flatnonzero(fall < -1e-9)
     if len(rising):
         raise InputError(
             f"valuation: expected values that do not rise where equity falls, got some that lift the equity of "
-            f"node {rising[0]} by {-fall[rising[0]]:.1e} of its balance sheet"
+            f"node {str(labels[rising[0]])!r} by {-fall[rising[0]]:.1e} of its balance sheet"
         )
 
 

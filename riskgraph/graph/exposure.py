@@ -57,13 +57,14 @@ class ExposureGraph:
     assumed : ndarray of bool, shape (n,)
         Whether the capital was assumed and not given.
     onset : ndarray, shape (n,)
-        h* of METHODS 3.9: the distress from which an account passes anything on (0 elsewhere).
+        h*: the distress at which an account reaches its liquidation point, and from which it passes
+        anything on (0 elsewhere).
     debt_usd, size_usd : ndarray, shape (n,)
         Total debt, and the value that stands for the node's size on a map (USD).
     exposures, leverage : csr_array, shape (n, n)
         A in USD and Λ.
     default_model : str
-        ``liquidation`` on a snapshot's graph, ``linear`` on a matrix (METHODS 3.9).
+        ``liquidation`` on a snapshot's graph, ``linear`` on a matrix, whose nodes have no liquidation point.
     notes : tuple of str
         What was assumed on the way, in words.
     digest : str or None

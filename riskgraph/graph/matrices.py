@@ -14,15 +14,21 @@ from riskgraph.errors import Faults, InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["by_label", "checked_matrix", "leverage_of", "listed", "weights_of"]
+__all__ = ["by_label", "check_orientation", "checked_matrix", "leverage_of", "listed", "weights_of"]
 
 
 def by_label(exposures: Any, capital: Any, labels: Sequence[str] | None) -> tuple[Any, Any, Sequence[str] | None]:
-    """Bring a frame of exposures, and capital by label, into one order; leave arrays as they are."""
+    """Bring a frame of exposures, and capital by label, into one order; leave arrays as they are.
+
+    Beside a matrix without labels, a Series of capital goes by position and gives the nodes its labels.
+    """
     if not hasattr(exposures, "columns"):
-        if hasattr(capital, "index") and labels is not None and hasattr(capital, "reindex"):
+        if hasattr(capital, "reindex"):
+            if labels is None:
+                return exposures, capital, [str(name) for name in capital.index]
             capital = _ordered(capital, labels)
         return exposures, capital, labels
+    check_orientation(exposures, "exposures", rows="creditor", columns="debtor")
     names = list(exposures.index)
     if len(set(names)) != len(names) or set(names) != set(exposures.columns) or len(names) != exposures.shape[1]:
         raise InputError("exposures: expected a frame with the same labels, each once, as index and columns")
@@ -31,6 +37,15 @@ def by_label(exposures: Any, capital: Any, labels: Sequence[str] | None) -> tupl
     if hasattr(capital, "reindex"):
         capital = _ordered(capital, names)
     return exposures[names].to_numpy(), capital, [str(name) for name in names]
+
+
+def check_orientation(frame: Any, what: str, *, rows: str, columns: str) -> None:
+    """Refuse a frame whose index or columns are named as what the other one should hold."""
+    for part, axis, wrong in (("rows", frame.index, columns), ("columns", frame.columns, rows)):
+        if str(axis.name).casefold() in (wrong, f"{wrong}s"):
+            raise InputError(
+                f"{what}: expected {rows} rows and {columns} columns, got a frame with {part} {axis.name!r}; pass .T"
+            )
 
 
 def _ordered(capital: Any, names: Sequence[Any]) -> Any:

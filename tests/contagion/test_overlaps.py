@@ -34,7 +34,7 @@ def test_components_have_vectors_of_their_own():
     assert found.component.tolist() == [0, 1, 0, -1]
     assert found.perron.tolist() == pytest.approx([0.5, 1 / 3, 1 / 6, np.nan], nan_ok=True)
     assert found.roots == pytest.approx([1.0, 2.5]) and found.caused == pytest.approx([0.3, 0, 0.3, 0])
-    assert "2 components" in found.notes[0] and "NaN for 1 institutions" in found.notes[1]
+    assert "2 components" in found.notes[0] and "NaN for 1 institution without" in found.notes[1]
 
 
 def test_wrappers_overlap_in_the_market_that_they_are_sold_in():

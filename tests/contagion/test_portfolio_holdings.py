@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskgraph.contagion.deleveraging import fire_sale
-from riskgraph.contagion.portfolio_holdings import OTHER, snapshot_portfolios
+from riskgraph.contagion.portfolio_holdings import OTHER, _market_notes, snapshot_portfolios
 from riskgraph.errors import InputError
 from riskgraph.snapshot.snapshot import Snapshot
 from tests import naive
@@ -64,8 +65,14 @@ def test_accounts_by_hand():
     assert sale.assets["price_fall"].to_dict() == pytest.approx(
         {"ETH": 10 / 6 * 2 / 7 / 1000, "USDC": 0.0, "stETH": fall, "wstETH": fall}
     )
-    assert any("'wstETH in stETH'" in note for note in sale.notes)
+    assert "markets: 'wstETH' is sold in the market of 'stETH' and falls with it" in sale.notes
+    assert "price_fall: a fall by sales moves only the market sold in, not tokens backed by it" in sale.notes
     assert sale.provenance.digest == book(ROWS).digest
+    assert dict(sale.provenance.arguments) == {
+        "holdings": "the snapshot's: 2 institutions, 4 assets, $170", "equity": "the snapshot's",
+        "price_impact": "the snapshot's", "shock": {"stETH": 0.2, "wstETH": 0.2}, "by": "account", "netting": "asset",
+        "follow": "backing", "model": "leverage_targeting", "insolvent": "sell",
+    }  # fmt: skip
     alone = fire_sale(book(ROWS), shock={"stETH": 0.2}, follow="none")
     assert alone.direct.tolist() == [0.0, 10.0]
 
@@ -80,6 +87,20 @@ def test_gross_and_by_protocol_by_hand():
     assert places.portfolios.price_impact.tolist() == [0.001] * 4
     mine = fire_sale(book(ROWS), {"ann": 50.0, "bob": 20.0}, shock={"ETH": 0.1})
     assert mine.portfolios.equity.tolist() == [50.0, 20.0]
+    assert mine.provenance.arguments["equity"] == {"ann": 50.0, "bob": 20.0}
+    told = places.provenance.arguments
+    assert (told["by"], told["price_impact"], told["equity"]) == ("protocol", 0.001, "the snapshot's")
+
+
+def test_markets_that_are_shared_are_named():
+    said = _market_notes(["a", "b", "c", "d", "e"], np.array([0, 0, 2, 0, 2]))
+    assert said == [
+        "markets: 'b' and 'd' are sold in the market of 'a' and fall with it",
+        "markets: 'e' is sold in the market of 'c' and falls with it",
+    ]
+    many = _market_notes([str(k) for k in range(20)], np.repeat(np.arange(0, 20, 2), 2))
+    assert len(many) == 6 and many[-1] == "markets: the same holds in 5 more markets"
+    assert _market_notes(["a"], np.array([0])) == []
 
 
 def test_what_has_no_asset_stands_as_other():
@@ -155,6 +176,8 @@ def _redeemed(name):
         ({"shock": {"ETH": 1.0}}, "shock: expected falls of at least 0 and below 1 .* got 'ETH'"),
         ({"shock": {"ETH": -0.3}}, "0.3 is a fall of 30 %"),
         ({"shock": [0.1] * 4}, "shock: expected a mapping of assets to falls beside a snapshot"),
+        ({"equity": {"ETH": 0.1}}, "shock: expected falls by asset, got none; name it: shock="),
+        ({"shock": {"ETH": 0.1}, "by": ""}, "by: expected one of account, protocol, got ''"),
         ({"shock": {"ETH": 0.1}, "by": "pool"}, "by: expected one of account, protocol, got 'pool'"),
         ({"shock": {"ETH": 0.1}, "netting": "family"}, "netting: expected one of asset, none, got 'family'"),
         ({"shock": {"ETH": 0.1}, "follow": "correlation"}, "follow: expected one of backing, family, none"),

@@ -251,7 +251,8 @@ def test_shows_itself():
     g = matrix_graph(*TWO, labels=["<b>A</b>", "B"])
     run = debtrank(g, {"B": 0.5})
     assert repr(run) == (
-        f"<Propagation: linear, 2 nodes; contagion {run.systemic_loss:.4g}, loss $3, 0 defaults, {run.rounds} rounds>"
+        f"<Propagation: model linear, 2 nodes; contagion {run.systemic_loss:.4g}, loss $3, 0 defaults, "
+        f"{run.rounds} rounds>"
     )
     assert "&lt;b&gt;A" in run._repr_html_() and "<b>A" not in run._repr_html_()
     assert "stood still" in run.summary()
@@ -262,3 +263,16 @@ def test_shows_itself():
     assert "shock={'B': 0.5}, model='linear'" in str(run.provenance)
     with pytest.raises(ValueError, match="read-only"):
         run.end[0] = 0.0
+
+
+def test_says_its_terms_and_what_to_know():
+    g = matrix_graph([[0, 9.0, 1.0], [9.0, 0, 2.0], [1.0, 1.0, 0]], [4.0, 5.0, -1.0])
+    run = debtrank(g, {"0": 0.2}, damping=0.9)
+    assert "model linear (δ = 0.9)" in run.summary() and "note: " in run.summary()
+    assert run.notes[0].startswith("1 node without capital starts defaulted")
+    assert "any shock then grows until caps bind" in run.notes[1]
+    capped = debtrank(g, {"0": 0.2}, model="nonlinear", alpha=2.0, horizon=1, cap=False)
+    assert "model nonlinear (α = 2, at most 1 round, losses beyond capital counted)" in capped.summary()
+    assert len(capped.notes) == 1
+    # all that A loses is in the baseline already: no first loss to be a multiple of
+    assert math.isnan(debtrank(g, {"2": 1.0}).amplification)

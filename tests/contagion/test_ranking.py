@@ -164,8 +164,15 @@ def test_linear_above_one_says_that_it_does_not_tell_sources_apart():
     g = matrix_graph([[0, 9, 1], [9, 0, 3], [5, 5, 0]], [4, 5, 6])
     rank = contagion_centrality(g)
     assert rank.spectral_radius > 1
-    assert any("first_round_usd does" in note for note in rank.notes)
-    assert not any("first_round_usd does" in note for note in contagion_centrality(g, horizon=1).notes)
+    assert "ranked by first_round_usd" in rank.notes[0] and rank.ranked_by == "first_round_usd"
+    frame = rank.to_frame()
+    assert frame["first_round_usd"].is_monotonic_decreasing and not frame["contagion"].is_monotonic_decreasing
+    assert "in the first round)" in rank.summary()
+    short, damped = contagion_centrality(g, horizon=1), contagion_centrality(g, damping=0.3)
+    for other in (short, damped, contagion_centrality(g, model="original")):
+        assert other.ranked_by == "contagion" and not any("ranked by" in note for note in other.notes)
+        assert other.to_frame()["contagion"].is_monotonic_decreasing
+    assert "model linear (δ = 0.3)" in damped.summary()
 
 
 def test_some_sources_only():
@@ -219,12 +226,20 @@ def test_any_group_is_one_shock_of_all_its_nodes(g, data):
     ("arguments", "words"),
     [
         ({"sources": {}}, "sources: expected at least one group"),
+        ({"sources": {1: ["A"], "1": ["B"]}}, "sources, names of groups: expected every label once, got '1'"),
+        ({"sources": {"g": 5}}, "sources: expected a list of node labels for group 'g', got 5"),
+        ({"sources": 5}, "sources: expected labels, 'all', or a mapping"),
+        ({"max_sources": None}, "max_sources: expected a whole number"),
+        ({"asset_shock": "x"}, "asset_shock: expected a fall above 0"),
+        ({"horizon": math.nan}, "horizon: expected a whole number of at least 1, got nan"),
+        ({"damping": "x"}, "damping: expected a number, got 'x'"),
         ({"sources": {"g": []}}, "sources: expected a list of node labels for group 'g'"),
         ({"sources": {"g": "A"}}, "sources: expected a list of node labels for group 'g', got 'A'"),
-        ({"sources": {"g": ["A", "A"]}}, "sources: expected every label once in group 'g'"),
+        ({"sources": {"g": ["A", "A"]}}, "sources, group 'g': expected every label once, got 'A' more than once"),
         ({"sources": {"g": ["A"], "h": ["Z"]}}, "sources, group 'h': expected labels of this graph, got 'Z'"),
         ({"sources": ["A", "Z"]}, "sources: expected labels of this graph, got 'Z'"),
-        ({"sources": ["A", "A"]}, "sources: expected every label once"),
+        ({"sources": ["A", "A"]}, "sources: expected every label once, got 'A' more than once"),
+        ({"sources": []}, "sources: expected at least one label, got none"),
         ({"asset_shock": 0.0}, "asset_shock: expected a fall above 0"),
         ({"max_sources": 0}, "max_sources: expected a whole number of at least 1"),
         ({"model": "liquidation"}, "model: 'liquidation' expected"),
@@ -244,3 +259,8 @@ def test_shows_itself_with_labels_escaped():
     assert "<img" not in rank._repr_html_()
     assert "first among nodes: B (0.3571)" in rank.summary()
     assert repr(rank) == "<Ranking: linear, 2 of 2 nodes as sources; λ₁ 0.3536, baseline 0, 0 notes>"
+
+
+def test_a_graph_without_nodes():
+    rank = contagion_centrality(matrix_graph([], []))
+    assert len(rank.to_frame()) == 0 and rank.spectral_radius == 0.0

@@ -47,7 +47,7 @@ def one_after_another(graph, ranking, **arguments):
         assert row["first_round_usd"] == pytest.approx(first.loss_usd, abs=1e-8)
         assert row["defaults"] == alone.defaults
         if abs(first.loss_usd) > 1e-6:
-            assert row["amplification"] == pytest.approx(alone.amplification, rel=1e-6, abs=1e-6)
+            assert row["amplification"] == pytest.approx(alone.amplification, rel=1e-6, abs=1e-6, nan_ok=True)
         else:
             assert np.isnan(row["amplification"]) or abs(row["first_round_usd"]) < 1e-6
         here = np.arange(len(graph)) != at
@@ -150,3 +150,27 @@ def test_a_budget_that_runs_out_is_said(monkeypatch):
     monkeypatch.setattr(compiled, "round_budget", lambda n: 2)
     with pytest.raises(ConvergenceError, match="after 2 rounds"):
         rg.contagion_centrality(graph)
+
+
+def test_a_chain_that_feeds_itself_is_walked_and_said_to_be():
+    # the two assets back one another more than whole: no first wave to solve
+    L = [[0, 1.2, 0.01], [1.2, 0, 0.0], [0.5, 0.5, 0]]
+    graph = book(["asset", "asset", "account"], L, capital=[np.nan, np.nan, 8.0])
+    ranking = rg.contagion_centrality(graph, model="linear")
+    assert "the chain among assets and protocols alone has λ₁ of at least 1" in ranking.road
+    plain = plainly(graph, model="linear")
+    np.testing.assert_allclose(ranking.effects.first_round_usd, plain.effects.first_round_usd, rtol=1e-9)
+
+
+def test_a_source_that_adds_nothing_to_a_baseline_adds_nothing():
+    rng = np.random.default_rng(0)
+    A = np.where(rng.random((60, 60)) < 0.1, rng.exponential(1.0, (60, 60)), 0.0)
+    np.fill_diagonal(A, 0.0)
+    A[:, 30:] = A[30:] = 0.0  # the second half has no claims, and nobody has any on it
+    capital = A.sum(axis=1) * 2 + 0.3
+    capital[:4] = -1.0
+    for ranking in (contagion(matrix_graph(A, capital)) for contagion in (rg.contagion_centrality, plainly)):
+        frame = ranking.to_frame().loc[[str(node) for node in range(30, 60)]]
+        assert (frame["first_round_usd"] == 0.0).all()
+        assert (frame[["contagion", "loss_usd"]].abs() < 1e-9).all(axis=None)
+        assert frame["amplification"].isna().all()

@@ -1,12 +1,16 @@
 """The border of fire sales: what is refused, what runs out, and what a result says of itself."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from riskgraph.contagion.deleveraging import fire_sale
+from riskgraph.contagion.sale_rules import told_values
 from riskgraph.errors import ConvergenceError, InputError
+from riskgraph.graph.exposure import ExposureGraph
 
 # A, B and C hold x and loans y (nobody buys loans); debts of 90, 80 and 0
 BANKS = pd.DataFrame([[80.0, 20.0], [50.0, 50.0], [30.0, 0.0]], index=["A", "B", "C"], columns=["x", "y"])
@@ -59,16 +63,79 @@ def test_refused(more, words):
 
 
 def test_a_budget_of_rounds_that_runs_out_is_an_error():
-    with pytest.raises(ConvergenceError, match=r"after 1 rounds institutions would still sell 11.664 USD of 202"):
+    with pytest.raises(ConvergenceError, match=r"after 1 round institutions would still sell 11.664 USD of 202"):
         fire_sale(BANKS, EQUITY, IMPACT, {"y": 0.1}, **tight(illiquid=["y"], max_rounds=1))
 
 
 def test_says_what_it_assumed():
     sale = fire_sale(BANKS, [10.0, -5.0, 30.0], IMPACT, {"y": 0.1, "x": 0.9})
     words = " ".join(sale.notes)
-    assert "equity: 1 institutions start with 0 or less; they sell everything once a fall has hit them" in words
-    assert "sold in 'y' without any" in words and math.isnan(sale.indirect_vulnerability["B"])
+    assert (
+        "0 or less before any fall at 1 institution; everything is sold there once a fall has hit, none of it" in words
+    )
+    assert "sold in 'y' without price impact (depth" in words and math.isnan(sale.indirect_vulnerability["B"])
     loud = fire_sale(BANKS, EQUITY, 0.01, {"x": 0.9})
-    assert "price_fall: sales take 'x' to a price of 0 or below" in " ".join(loud.notes)
+    assert loud.outcome.indirect.sum() > 160 * (1 - 0.9)  # more than is left of x: the linear price has gone below 0
+    assert loud.notes[-1] == (
+        "price_fall: sales take 'x' to a price of 0 or below (linear impact): losses exceed what is held; read them as "
+        "'the market breaks'"
+    )
+    gone = fire_sale(BANKS, EQUITY, 1.0, {"y": 0.1}, **tight(insolvent="hold"))
+    assert gone.notes == ("price_fall: sales take 'x', 'y' to a price of 0 (linear impact)",)
+    resolved = fire_sale(BANKS, [10.0, -5.0, -1.0], IMPACT, {"y": 0.1}, insolvent="hold")
+    assert "at 2 institutions; nothing is sold there" in resolved.notes[0]
     early = fire_sale(BANKS, EQUITY, IMPACT, {}, model="threshold", max_leverage=4)
-    assert early.rounds > 0 and "max_leverage: 2 institutions are above it before any fall" in " ".join(early.notes)
+    assert early.rounds > 0 and "max_leverage: 2 institutions above it before any fall" in " ".join(early.notes)
+
+
+def test_the_summary_says_what_rule_was_in_force():
+    one = fire_sale(BANKS, EQUITY, IMPACT, {"y": 0.1}, model="threshold", max_leverage=10)
+    lines = one.summary().splitlines()
+    assert lines[0].endswith("; 1 asset shocked")
+    assert lines[1] == (
+        "sells above λmax = 10 (assets ÷ equity) down to λb = 0.95 λmax; linear impact, execution α = 0.5"
+    )
+    form = {"impact": "level_dependent", "price_floor": 0.25, "execution": 1}
+    other = fire_sale(BANKS, EQUITY, IMPACT, {"y": 0.1}, **tight(**form))
+    assert other.summary().splitlines()[1] == (
+        "sells above λmax = 11.5 to 20 (assets ÷ equity) down to λb = 10; level-dependent impact (price floor 0.25), "
+        "execution α = 1"
+    )
+    assert "λmax" not in fire_sale(BANKS, EQUITY, IMPACT, {"x": 0.1, "y": 0.1}).summary()
+
+
+def test_the_provenance_has_what_was_in_force():
+    told = fire_sale(BANKS, EQUITY, IMPACT, {"y": 0.1}).provenance.arguments
+    assert told["holdings"].startswith("3 institutions, 2 assets, $230, digest ")
+    assert told["equity"] == {"A": 10.0, "B": 20.0, "C": 30.0} and told["price_impact"] == {"x": 0.001, "y": 0.0}
+    assert told["shock"] == {"y": 0.1} and "by" not in told and "tol" not in told
+    assert (told["model"], told["insolvent"]) == ("leverage_targeting", "sell")
+    turned = fire_sale(BANKS.iloc[::-1, ::-1], EQUITY, IMPACT, {"y": 0.1}).provenance.arguments
+    assert dict(turned) == dict(told)
+    moved = fire_sale(BANKS.assign(y=[20.0, 50.0, 1.0]), EQUITY, IMPACT, {"y": 0.1}).provenance.arguments
+    assert moved["holdings"].split("digest")[1] != told["holdings"].split("digest")[1]
+    limit = fire_sale(BANKS, EQUITY, 0.0, {"y": 0.1}, model="threshold", max_leverage=20, illiquid=["y"]).provenance
+    last = dict(list(limit.arguments.items())[-7:])
+    assert limit.arguments["price_impact"] == 0.0
+    assert last == {
+        "max_leverage": 20.0, "target_leverage": 19.0, "illiquid": ["y"], "impact": "linear", "execution": 0.5,
+        "tol": 1e-12, "max_rounds": 10_000,
+    }  # fmt: skip
+
+
+def test_many_values_are_told_by_count_sum_and_digest():
+    names = np.array([f"n{k}" for k in range(30)], dtype=object)
+    values = np.arange(30.0)
+    told = told_values(values, names)
+    assert told.startswith("30 values, sum 435, digest ")
+    assert told == told_values(values[::-1].copy(), names[::-1].copy()) != told_values(values[::-1].copy(), names)
+    assert told_values(np.full(30, 2.5), names) == 2.5
+
+
+def test_what_is_no_matrix_is_named():
+    graph = ExposureGraph.from_matrix([[0.0, 5.0], [2.0, 0.0]], [10.0, 8.0])
+    with pytest.raises(InputError, match=r"holdings: expected a Snapshot, or USD as a frame.* assets, got Exposure"):
+        fire_sale(graph, EQUITY, IMPACT, {"y": 0.1})
+    banks = SimpleNamespace(holdings=BANKS)
+    with pytest.raises(InputError, match=r"assets; an Interbank has it in \.holdings, got SimpleNamespace"):
+        fire_sale(banks, EQUITY, IMPACT, {"y": 0.1})

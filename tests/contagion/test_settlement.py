@@ -9,6 +9,7 @@ from scipy import sparse
 
 from riskgraph.contagion.settlement import clearing
 from riskgraph.errors import InputError
+from riskgraph.graph.exposure import ExposureGraph
 from tests import naive
 
 SENIORITIES = ("equal", "senior", "junior")
@@ -251,18 +252,64 @@ def test_refused(arguments, words):
 
 def test_shows_itself():
     run = clearing(*THREE, labels=["<b>A</b>", "B", "C"], external_recovery=0.5)
-    assert repr(run) == "<Clearing: greatest, 3 banks; 2 defaults, 2 rounds, $12 paid>"
+    assert repr(run) == "<Clearing: greatest, 3 banks; 2 defaults, 2 rounds, $12.375 paid>"
     assert "&lt;b&gt;A" in run._repr_html_() and "<b>A" not in run._repr_html_()
     assert "defaults: 2 in 2 rounds" in run.summary()
-    assert "rounds up from no payment" in clearing(*THREE, which="least").summary()
+    assert "defaults: 2 (1 round up from no payment)" in clearing(*THREE, which="least").summary()
     frame = run.to_frame()
     assert frame.index.tolist() == ["<b>A</b>", "B", "C"]
     assert frame["payment"].sum() == pytest.approx(run.payments.sum())
     assert str(frame["level"].dtype) == "Int64"
     assert str(run.provenance) == (
-        "riskgraph 0.1.0, clearing(liabilities='3 banks, 4 debts, $17', external_assets='$4', "
-        "external_liabilities='$0', seniority='equal', external_recovery=0.5, interbank_recovery=1.0, "
+        "riskgraph 0.1.0, clearing(liabilities='3 banks, 4 debts, $17', "
+        "external_assets={'<b>A</b>': 1.0, 'B': 1.0, 'C': 2.0}, "
+        "external_liabilities={'<b>A</b>': 0.0, 'B': 0.0, 'C': 0.0}, seniority='equal', "
+        "external_recovery=0.5, interbank_recovery=1.0, "
         "which='greatest') on data without digest"
     )
     with pytest.raises(ValueError, match="read-only"):
         run.paid_interbank[0] = 0.0
+
+
+def test_the_summary_says_the_terms_and_no_cents_that_are_not_there():
+    lines = clearing(*THREE).summary().splitlines()  # A lacks 3, B a quarter
+    assert lines == [
+        "Clearing, greatest vector, external liabilities equal, 3 banks",
+        "left in default: α = 1 of external assets, β = 1 of what banks pay",
+        "defaults: 2 in 2 rounds",
+        "paid: $13.75 of $17 owed",
+        "lost by banks: $3.25, by others: $0",
+    ]
+    costly = clearing(*THREE, external_recovery=0.5, interbank_recovery=0.5).summary().splitlines()
+    assert costly[1] == "left in default: α = 0.5 of external assets, β = 0.5 of what banks pay"
+    assert costly[-1] == "destroyed by default costs: $3.9375"
+    one = clearing([[0]], [3], external_liabilities=[4])
+    assert repr(one) == "<Clearing: greatest, 1 bank; 1 default, 1 round, $3 paid>"
+    assert "defaults: 1 in 1 round\n" in one.summary()
+    dear = clearing([[0, 2e6], [0, 0]], [1e6 + 1, 0], external_recovery=0.5)
+    assert "paid: $500,000 of $2,000,000 owed" in dear.summary()
+
+
+def test_a_frame_of_exposures_is_no_frame_of_debts():
+    names = ["A", "B", "C"]
+    owed = pd.DataFrame(THREE[0], index=pd.Index(names, name="debtor"), columns=pd.Index(names, name="creditor"))
+    assert clearing(owed, THREE[1]).payments.tolist() == pytest.approx([5, 4.75, 4])
+    with pytest.raises(InputError, match=r"liabilities: expected debtor rows .* with rows 'creditor'; pass \.T"):
+        clearing(owed.T, THREE[1])
+
+
+def test_a_matrix_and_a_series_give_the_same_labels_as_in_a_graph():
+    owed = sparse.csr_array(np.array(THREE[0]))
+    cash = pd.Series(THREE[1], index=["C", "A", "B"])
+    graph = ExposureGraph.from_matrix(owed.T, cash)
+    assert clearing(owed, cash).payments.index.tolist() == graph.labels.tolist() == ["C", "A", "B"]
+
+
+def test_mappings_go_by_label():
+    names = ["A", "B", "C"]
+    cash, outside = {"C": 2, "A": 1, "B": 1}, {"B": 0, "C": 1, "A": 0.5}
+    run = clearing(THREE[0], cash, external_liabilities=outside, labels=names)
+    wanted = clearing(THREE[0], THREE[1], external_liabilities=[0.5, 0, 1], labels=names)
+    assert run.payments.to_numpy().tobytes() == wanted.payments.to_numpy().tobytes()
+    with pytest.raises(InputError, match=r"external_assets: .*label once, got \['0', '1', '2', 'B01'\] on one side"):
+        clearing(THREE[0], {"B01": 2})

@@ -52,7 +52,8 @@ def test_every_road_against_a_dense_solve(road, seed, n, kinds):
         for name, value in ROADS[road].items():
             patch.setattr(shares, name, value)
         now = solved(W, gain, offset, unknown, np.ones(n))
-    assert now.share == pytest.approx(by_hand(W, gain, offset, unknown), rel=1e-12, abs=1e-15)
+    exact = by_hand(W, gain, offset, unknown)  # to rounding of its largest number: pivots lose digits of small ones
+    assert now.share == pytest.approx(exact, rel=1e-12, abs=1e-15 * np.abs(exact).max())
     assert now.incoming == pytest.approx(W @ now.share, rel=1e-13, abs=1e-15)
 
 

@@ -173,3 +173,23 @@ def test_a_frame_goes_by_its_labels():
         ExposureGraph.from_matrix(A.rename(columns={"B": "C"}), [1.0, 1.0])
     with pytest.raises(InputError, match="capital: expected a Series with the labels of the exposures"):
         ExposureGraph.from_matrix(A, pd.Series([8.0, 10.0], index=["B", "C"]))
+    with pytest.raises(
+        InputError, match=r"exposures: expected creditor rows .* got a frame with rows 'Debtor'; pass \.T"
+    ):
+        ExposureGraph.from_matrix(A.rename_axis(index="Debtor"), [1.0, 1.0])
+    with pytest.raises(InputError, match=r"got a frame with columns 'creditors'; pass \.T"):
+        ExposureGraph.from_matrix(A.rename_axis(columns="creditors"), [1.0, 1.0])
+    named = A.rename_axis(index="creditor", columns="debtor")
+    assert ExposureGraph.from_matrix(named, [10.0, 8.0]).labels.tolist() == ["A", "B"]
+
+
+def test_a_series_names_the_rows_of_a_bare_matrix():
+    A = np.array([[0.0, 5.0], [2.0, 0.0]])
+    graph = ExposureGraph.from_matrix(A, pd.Series([10.0, 8.0], index=["B", "A"]))
+    assert (graph.labels.tolist(), graph.capital_usd.tolist()) == (["B", "A"], [10.0, 8.0])
+    assert graph.leverage.toarray().tolist() == [[0.0, 0.5], [0.25, 0.0]]
+    assert ExposureGraph.from_matrix(A, pd.Series([10.0, 8.0])).labels.tolist() == ["0", "1"]
+    given = ExposureGraph.from_matrix(A, pd.Series([10.0, 8.0], index=["B", "A"]), labels=["A", "B"])
+    assert given.capital_usd.tolist() == [8.0, 10.0]
+    with pytest.raises(InputError, match="expected every label once, got 'B' more than once"):
+        ExposureGraph.from_matrix(A, pd.Series([10.0, 8.0], index=["B", "B"]))
