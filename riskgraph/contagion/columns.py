@@ -30,12 +30,13 @@ from riskgraph.arrays import Bools, Floats, Ints, summed
 from riskgraph.contagion import tiles
 from riskgraph.contagion.explosive import Floor, Plain, floors
 from riskgraph.contagion.models import DEFAULTED, Transmission
+from riskgraph.contagion.runs import Runs
 from riskgraph.contagion.spreading import Rules
 from riskgraph.contagion.sweeping import Sweeps, settled_below, squares_pay, sweeps_over
-from riskgraph.contagion.tiled_rounds import Columns, dealt_out, in_threads, sources_in_tiles
+from riskgraph.contagion.tiled_rounds import dealt_out, in_threads, sources_in_tiles
 from riskgraph.errors import InputError
 
-__all__ = ["Columns", "wiped_out_one_by_one"]
+__all__ = ["wiped_out_one_by_one"]
 
 CHUNK = 64  # sources a thread takes at a time; fixed, so that nothing depends on the number of threads
 EXACT = 2e-13  # bound of the error of a diagonal entry of M, relative to it
@@ -46,7 +47,7 @@ SWEEPS = 5_000  # sweeps that one tile may take
 
 def wiped_out_one_by_one(
     leverage: sparse.csr_array, started: Bools, sources: Ints, weights: Floats, fell: Bools, rules: Rules
-) -> Columns:
+) -> Runs:
     r"""Give what each source's wipe-out does in the linear model, all sources at once.
 
     .. math:: R_s = \sum_i w_i (h_i(T) - h_i(0)), \quad h = \min(1, h(0) + \delta\Lambda h), \quad h_s(0) = 1
@@ -68,7 +69,7 @@ def wiped_out_one_by_one(
 
     Returns
     -------
-    Columns
+    Runs
         The same numbers as the plain iteration run to its end, to 1e-12 where nothing saturates and to 1e-8 where
         something does.
 
@@ -99,7 +100,7 @@ def wiped_out_one_by_one(
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     asked = _Asked(matrix, started, sources, weights, fell)
-    found = Columns.unmoved(len(sources), weights.shape[1], len(started))
+    found = Runs.unmoved(len(sources), weights.shape[1], len(started))
     found.first[:] = _first_round(asked)
     said, left = [], []
     for group in floors(matrix, started, sources):
@@ -155,7 +156,7 @@ class _Task:
     level: Floats  # what a free node must gain to count as defaulted
 
 
-def _above(asked: _Asked, floor: Floor, found: Columns) -> str | Plain:
+def _above(asked: _Asked, floor: Floor, found: Runs) -> str | Plain:
     """Fill in the results of all sources above one floor; what was done, or which of them are left."""
     said = _moved(asked, floor, found)
     done = np.setdiff1d(floor.places, said.places) if isinstance(said, Plain) else floor.places
@@ -164,7 +165,7 @@ def _above(asked: _Asked, floor: Floor, found: Columns) -> str | Plain:
     return said
 
 
-def _moved(asked: _Asked, floor: Floor, found: Columns) -> str | Plain:
+def _moved(asked: _Asked, floor: Floor, found: Runs) -> str | Plain:
     """Fill in what sources do above their floor; of what nodes suffer only what goes beyond it."""
     task, free = _task(asked, floor, found), floor.free
     count, n = len(floor.places), asked.matrix.shape[0]
@@ -183,7 +184,7 @@ def _moved(asked: _Asked, floor: Floor, found: Columns) -> str | Plain:
     return _told(count, quiet, sweeps, int(found.rounds[task.places].max()), above)
 
 
-def _task(asked: _Asked, floor: Floor, found: Columns) -> _Task:
+def _task(asked: _Asked, floor: Floor, found: Runs) -> _Task:
     """Fill in what the floor alone loses, for all its sources; what is left to do for those that can still move."""
     level, free, at = floor.level, floor.free, asked.sources[floor.places]
     resting = asked.weights.T @ (level - asked.started)
@@ -206,7 +207,7 @@ def _task(asked: _Asked, floor: Floor, found: Columns) -> _Task:
     )
 
 
-def _by_diagonal(sweeps: Sweeps, task: _Task, found: Columns) -> Bools | None:
+def _by_diagonal(sweeps: Sweeps, task: _Task, found: Runs) -> Bools | None:
     """No further node can cap: one adjoint solve a weight, and the diagonal of M; the sources that did not settle."""
     arrays, k = sweeps.arrays, len(task.source)
     passed = np.empty((k, task.weights.shape[1]))
@@ -248,7 +249,7 @@ def _beyond(sweeps: Sweeps, task: _Task, excess: Floats, settled: Bools) -> Floa
     return None if suffered is None else suffered - summed(task.source, part * excess, len(task.room))
 
 
-def _by_column(sweeps: Sweeps, task: _Task, found: Columns) -> Bools:
+def _by_column(sweeps: Sweeps, task: _Task, found: Runs) -> Bools:
     """Further nodes may cap: every source's own column; the sources that did not settle."""
     k = len(task.source)
     total = np.maximum(task.weights.sum(axis=0), np.finfo(np.float64).tiny)
@@ -288,7 +289,7 @@ def _told(count: int, quiet: bool, sweeps: Sweeps, longest: int, above: str) -> 
     )
 
 
-def _plain(asked: _Asked, places: Ints, rules: Rules, found: Columns) -> None:
+def _plain(asked: _Asked, places: Ints, rules: Rules, found: Runs) -> None:
     """Fill in the results of some sources by plain rounds."""
     n = len(asked.started)
     passing = Transmission("linear", 0.0, np.zeros(n), np.ones(n, dtype=bool))

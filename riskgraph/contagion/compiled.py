@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,34 +12,18 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.contagion.models import DEFAULTED
+from riskgraph.contagion.runs import Runs
 from riskgraph.contagion.spreading import Rules, System, round_budget
 from riskgraph.contagion.wave_arrays import Arrays, Csr, Near, Weights, Work, workspace
 from riskgraph.contagion.wave_kernel import spread_each
 from riskgraph.errors import ConvergenceError
 
-__all__ = ["LANES", "Runs", "book_of", "by_lane", "near_accounts", "plain", "run_sources", "sum_of"]
+__all__ = ["LANES", "book_of", "by_lane", "near_accounts", "plain", "run_sources", "sum_of"]
 
 T = TypeVar("T")
 
 LANES = 8  # sources are dealt out to so many lanes, whatever the number of threads: no sum depends on that
 FOLDED_CORE = 3_000  # largest core whose inverse is held
-
-
-@dataclass(frozen=True, eq=False)
-class Runs:
-    """Results by source: ``end`` and ``first`` are sums of weight × distress beyond the start, shape (k, weights).
-
-    ``suffered`` (n,) is each node's distress beyond the start, summed over the sources that are not the node itself;
-    ``road`` says what was done.
-    """
-
-    end: Floats
-    first: Floats
-    defaults: Ints
-    rounds: Ints
-    converged: Bools
-    suffered: Floats
-    road: str
 
 
 def book_of(parts: System, damping: float, onset: Floats, started: Bools) -> Arrays:

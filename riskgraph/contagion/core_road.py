@@ -17,17 +17,18 @@ serves, if what it ends in solves the equation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints
-from riskgraph.contagion.compiled import LANES, Runs, by_lane, near_accounts, sum_of
+from riskgraph.contagion.compiled import LANES, by_lane, near_accounts, sum_of
 from riskgraph.contagion.core_arrays import Answers, Desk, desk
 from riskgraph.contagion.core_floor import CoreBook, Floor, first_wave, floor_of, kinds_of, reached_of
 from riskgraph.contagion.core_kernel import answer_each
 from riskgraph.contagion.models import DEFAULTED
+from riskgraph.contagion.runs import Runs
 from riskgraph.contagion.spreading import System
 from riskgraph.contagion.wave_arrays import Near
 
@@ -66,7 +67,7 @@ def at_the_core(
     found = np.unique(kinds)
     if len(found) > GROUPS:
         return f"sources reach {len(found)} different sets of components with λ₁ of at least 1"
-    runs = _nothing_yet(parts.size, len(sources), weights.shape[1], _words(len(reached.members)))
+    runs = replace(Runs.unmoved(len(sources), weights.shape[1], parts.size), road=_words(len(reached.members)))
     sums = _Sums.of(parts, book, weights, fell)
     for kind in found:
         at = np.flatnonzero(kinds == kind)
@@ -103,13 +104,6 @@ class _Asked:
 
     def only(self, at: Ints) -> _Asked:
         return _Asked(self.number[at], self.in_core[at], self.shock[at])
-
-
-def _nothing_yet(n: int, k: int, width: int, road: str) -> Runs:
-    """Room for the results of k sources; 0 rounds each, since none are walked."""
-    defaults, rounds = np.zeros(k, dtype=np.int64), np.zeros(k, dtype=np.int64)
-    end, first = np.zeros((k, width)), np.zeros((k, width))
-    return Runs(end, first, defaults, rounds, np.ones(k, dtype=bool), np.zeros(n), road)
 
 
 def _words(explosive: int) -> str:

@@ -15,7 +15,8 @@ from riskgraph.contagion import sale_rules
 from riskgraph.contagion import sale_tables as tables
 from riskgraph.contagion.forced_sales import Constraint, Outcome, leverage_targeting, threshold
 from riskgraph.contagion.overlaps import Overlap, overlap_of
-from riskgraph.contagion.portfolio_holdings import Portfolios, counted
+from riskgraph.contagion.portfolio_holdings import Portfolios
+from riskgraph.contagion.wording import counted
 from riskgraph.provenance import Provenance
 
 if TYPE_CHECKING:

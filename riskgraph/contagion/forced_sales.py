@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, summed
-from riskgraph.contagion.portfolio_holdings import Portfolios, counted
+from riskgraph.contagion.portfolio_holdings import Portfolios
+from riskgraph.contagion.wording import counted
 from riskgraph.errors import ConvergenceError
 
 __all__ = ["LEVEL_DEPENDENT", "LINEAR", "Constraint", "Outcome", "Round", "leverage_targeting", "threshold"]

@@ -11,7 +11,7 @@ from scipy.sparse import linalg as sparse_linalg
 
 from riskgraph.arrays import Floats, Ints, read_only, summed
 from riskgraph.contagion.perron import perron_pair
-from riskgraph.contagion.portfolio_holdings import counted
+from riskgraph.contagion.wording import counted
 from riskgraph.errors import ConvergenceError
 
 __all__ = ["Overlap", "overlap_of"]

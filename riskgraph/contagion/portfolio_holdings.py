@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, Labels, read_only, summed
+from riskgraph.contagion.wording import counted
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.holdings import holdings_of, netted
 from riskgraph.graph.matrices import listed
@@ -25,7 +26,6 @@ __all__ = [
     "Portfolios",
     "by_name",
     "chosen",
-    "counted",
     "given_portfolios",
     "snapshot_falls",
     "snapshot_portfolios",
@@ -68,11 +68,6 @@ class Portfolios:
     def total(self) -> Floats:
         """Sum of each institution's holdings, USD, shape (n,)."""
         return np.asarray(self.holdings.sum(axis=1), dtype=np.float64).ravel()
-
-
-def counted(count: int, noun: str) -> str:
-    """Say how many of what: ``1 round``, ``2 rounds``."""
-    return f"{count:,} {noun}{'s' if count != 1 else ''}"
 
 
 def by_name(values: Any, names: Labels, what: str, *, absent: float | None = None) -> Floats:

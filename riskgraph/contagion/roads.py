@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.contagion.models import DEFAULTED
+from riskgraph.contagion.runs import Runs
 from riskgraph.contagion.spreading import Rules, System, spread
 
-__all__ = ["Found", "taken"]
+__all__ = ["taken"]
 
 BLOCK_CELLS = 2_000_000  # nodes × columns held at once, 16 MB an array
 COMPILED_CELLS = 10_000_000  # nodes × sources from which compiled waves make up for the seconds of their compilation
@@ -19,25 +20,9 @@ SOLVED_CELLS = 2_000_000  # the same for what is solved on the core of a book, w
 TILED_CELLS = 2_000_000  # the same for the kernels of matrices, which compile faster
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Results by source: ``end`` and ``first`` are sums of weight × distress beyond the start, shape (k, weights).
-
-    ``suffered`` (n,) is each node's distress beyond the start, summed over the sources that do not hold it.
-    """
-
-    end: Floats
-    first: Floats
-    defaults: Ints
-    rounds: Ints
-    converged: Bools
-    suffered: Floats
-    road: str
-
-
 def taken(
     parts: System, started: Bools, node: Ints, start: sparse.csc_array, weights: Floats, fell: Bools, rules: Rules
-) -> Found:
+) -> Runs:
     """Take the fastest road that this system and these sources allow.
 
     Parameters
@@ -66,7 +51,7 @@ def taken(
 
 def _of_a_book(
     parts: System, started: Bools, node: Ints, shock: Floats, weights: Floats, fell: Bools, rules: Rules
-) -> Found:
+) -> Runs:
     from riskgraph.contagion import compiled  # numba: loaded only where it is used
     from riskgraph.contagion.core_road import CORE, at_the_core
 
@@ -76,29 +61,27 @@ def _of_a_book(
         if parts.core_size <= CORE:
             solved = at_the_core(parts, started, node, shock, weights, fell, rules.damping)
             if not isinstance(solved, str):
-                return Found(**vars(solved))
+                return solved
             why = solved
     onset = np.zeros_like(parts.pass_rest.onset) if linear else parts.pass_rest.onset
     book = compiled.book_of(parts, rules.damping, onset, started[parts.rest])
     runs = compiled.run_sources(parts, book, started.astype(np.float64), node, shock, weights, fell, rules)
-    return Found(**{**vars(runs), "road": f"{runs.road} (not solved on the core: {why})" if why else runs.road})
+    return replace(runs, road=f"{runs.road} (not solved on the core: {why})") if why else runs
 
 
 def _of_a_matrix(
     parts: System, started: Bools, node: Ints, shock: Floats, weights: Floats, fell: Bools, rules: Rules
-) -> Found:
+) -> Runs:
     from riskgraph.contagion import columns, tiled_rounds  # numba: loaded only where it is used
 
     if parts.pass_rest.model == "linear" and rules.horizon is None:
-        solved = columns.wiped_out_one_by_one(parts.impact, started, node, weights, fell, rules)
-        return Found(**vars(solved))
-    walked = tiled_rounds.sources_in_tiles(parts.impact, parts.pass_rest, started, node, shock, weights, fell, rules)
-    return Found(**vars(walked))
+        return columns.wiped_out_one_by_one(parts.impact, started, node, weights, fell, rules)
+    return tiled_rounds.sources_in_tiles(parts.impact, parts.pass_rest, started, node, shock, weights, fell, rules)
 
 
 def _in_blocks(
     parts: System, started: Bools, start: sparse.csc_array, weights: Floats, fell: Bools, rules: Rules
-) -> Found:
+) -> Runs:
     """Spread a block of columns at a time; the plain road, and the only one for groups."""
     n, k = start.shape
     width = int(np.clip(BLOCK_CELLS // max(n, 1), 8, 256))
@@ -115,7 +98,7 @@ def _in_blocks(
         defaults[at] = ((run.end >= DEFAULTED) & ~fell[:, None] & other).sum(axis=0)
         rounds[at], converged[at] = run.rounds, run.converged
         suffered += (moved * other).sum(axis=1)
-    return Found(end, first, defaults, rounds, converged, suffered, _road(parts, width, rules, rounds))
+    return Runs(end, first, defaults, rounds, converged, suffered, _road(parts, width, rules, rounds))
 
 
 def _road(parts: System, width: int, rules: Rules, rounds: Ints) -> str:

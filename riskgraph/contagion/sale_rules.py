@@ -12,7 +12,8 @@ from scipy import sparse
 from riskgraph.arrays import Floats, Labels
 from riskgraph.contagion import portfolio_holdings as held
 from riskgraph.contagion.forced_sales import LEVEL_DEPENDENT, LINEAR, Constraint, Outcome
-from riskgraph.contagion.portfolio_holdings import Portfolios, counted
+from riskgraph.contagion.portfolio_holdings import Portfolios
+from riskgraph.contagion.wording import counted
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.matrices import listed
 from riskgraph.snapshot.snapshot import Snapshot

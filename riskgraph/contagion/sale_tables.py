@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.contagion.portfolio_holdings import counted
 from riskgraph.contagion.sale_rules import in_words
+from riskgraph.contagion.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

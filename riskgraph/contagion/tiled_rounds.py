@@ -18,49 +18,15 @@ from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.contagion import tiles
 from riskgraph.contagion.lanes import WIDTH
 from riskgraph.contagion.models import DEFAULTED, Transmission
+from riskgraph.contagion.runs import Runs
 from riskgraph.contagion.spreading import Rules, Spread, round_budget
 from riskgraph.contagion.sweeping import Rows, arrays_of
 from riskgraph.errors import ConvergenceError
 
-__all__ = ["Columns", "dealt_out", "in_threads", "sources_in_tiles", "spread_in_tiles"]
+__all__ = ["dealt_out", "in_threads", "sources_in_tiles", "spread_in_tiles"]
 
 CHUNK = 64  # columns a thread takes at a time; fixed, so that nothing depends on the number of threads
 HANDS = 32  # sums over sources are kept in so many parts, which together take less space than the tile of one thread
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """Results by source, arrays of shape (k, …) in the order of the sources.
-
-    Attributes
-    ----------
-    end, first : ndarray, shape (k, w)
-        Σ weights · (h(T) − h(0)), and the same after one round.
-    defaults : ndarray of int, shape (k,)
-        Other nodes that end at h = 1 and had not fallen anyway.
-    rounds : ndarray of int, shape (k,)
-        Rounds, or on a faster road sweeps, that this source took; 0 where nothing had to be done.
-    converged : ndarray of bool, shape (k,)
-    suffered : ndarray, shape (n,)
-        Σ over the sources s that are not the node itself of h(T) − h(0), h from the wipe-out of s; 0 under a cap for
-        nodes that start at 1. A source that starts at 1 anyway counts as one more run of what the others start.
-    road : str
-        What was done, and why.
-    """
-
-    end: Floats
-    first: Floats
-    defaults: Ints
-    rounds: Ints
-    converged: Bools
-    suffered: Floats
-    road: str
-
-    @classmethod
-    def unmoved(cls, k: int, w: int, n: int) -> Columns:
-        """Give the results of sources that do nothing, to be filled in."""
-        whole, nothing = np.zeros(k, dtype=np.int64), np.zeros((k, w))
-        return cls(nothing, nothing.copy(), whole, whole.copy(), np.ones(k, dtype=bool), np.zeros(n), "no sources")
 
 
 def spread_in_tiles(matrix: sparse.csr_array, passing: Transmission, start: Floats, rules: Rules) -> Spread:
@@ -114,7 +80,7 @@ def sources_in_tiles(
     weights: Floats,
     fell: Bools,
     rules: Rules,
-) -> Columns:
+) -> Runs:
     """Spread every source's shock on top of what starts defaulted; weighted sums instead of states.
 
     Parameters
@@ -132,7 +98,7 @@ def sources_in_tiles(
     """
     n, k = len(started), len(sources)
     flow = _Flow(arrays_of(matrix).rows, passing, rules, _budget(n, rules))
-    found = Columns.unmoved(k, weights.shape[1], n)
+    found = Runs.unmoved(k, weights.shape[1], n)
     weights = np.ascontiguousarray(weights)
 
     def hand(lows: range, suffered: Floats) -> None:
