@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from riskgraph.snapshot.parameters import RULES
 from riskgraph.snapshot.schema import KINDS, TABLES
+from riskgraph.snapshot.venues import defaults_taken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,45 +17,27 @@ if TYPE_CHECKING:
 
 __all__ = ["assumptions_of", "filled_frame", "protocol_terms"]
 
-# Rules that lend collateral out, so that it is a claim on the protocol (METHODS 2); None: the parameter decides.
-LENDS_COLLATERAL = {"aave_v2": 1, "aave_v3": 1, "aave_v4": 1, "compound_v2": 1, "euler_v1": 1, "lending": 1}
-
 
 def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], list[str]]:
     """Kind, rule and whether collateral is lent out of every protocol, and in words what of it was assumed."""
     table = snap.table("protocols")
-    n = len(snap.labels("protocol"))
     names = snap.labels("protocol").to_pylist()
-    kind, rule, lends = [""] * n, [""] * n, np.full(n, -1)
-    at = table.code("protocol")
-    for place, given_kind, given_rule in zip(at, table.text("kind"), table.text("rule"), strict=True):
-        kind[place], rule[place] = given_kind, given_rule
-    lends[at] = table.flag("lends_collateral")
-    traded = _traded(snap)
+    venues = snap.venues
+    kind, rule = list(venues.kind), list(venues.rule)
+    lends = np.full(len(names), -1)
+    lends[table.code("protocol")] = table.flag("lends_collateral")
     notes = []
-    assumed_kind = [names[p] for p in range(n) if not kind[p]]
-    kind = [given or ("perp" if traded[p] else "lending") for p, given in enumerate(kind)]
-    if assumed_kind:
-        notes.append(
-            f"protocols.kind: taken as perp where longs or shorts stand, else lending, for {_some(assumed_kind)}"
-        )
-    ruleless = [names[p] for p in range(n) if not rule[p]]
-    rule = [
-        given or {"perp": "perp", "options": "portfolio_margin"}.get(kind[p], "lending") for p, given in enumerate(rule)
-    ]
-    if ruleless:
-        notes.append(f"protocols.rule: taken by kind (lending, perp or portfolio_margin) for {_some(ruleless)}")
-    open_rule = [names[p] for p in range(n) if lends[p] < 0 and rule[p] == "lending"]
+    if venues.assumed_kind:
+        told = _some([names[at] for at in venues.assumed_kind])
+        notes.append(f"protocols.kind: taken as perp where longs or shorts stand, else lending, for {told}")
+    if venues.assumed_rule:
+        told = _some([names[at] for at in venues.assumed_rule])
+        notes.append(f"protocols.rule: taken by kind (lending, perp or portfolio_margin) for {told}")
+    open_rule = [names[p] for p in range(len(names)) if lends[p] < 0 and rule[p] == "lending"]
     if open_rule:
         notes.append(f"protocols.lends_collateral: taken as true (rule lending) for {_some(open_rule)}")
-    lent = [bool(lends[p]) if lends[p] >= 0 else bool(LENDS_COLLATERAL.get(rule[p], 0)) for p in range(n)]
+    lent = [bool(lends[p]) if lends[p] >= 0 else RULES[rule[p]].lends_collateral for p in range(len(names))]
     return kind, rule, lent, notes
-
-
-def _traded(snap: Snapshot) -> np.ndarray:
-    book = snap.book
-    rows = book.rows("long", "short") & (book.protocol >= 0)
-    return np.bincount(book.protocol[rows], minlength=len(snap.labels("protocol"))) > 0
 
 
 def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
@@ -61,6 +45,7 @@ def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
     lines = list(snap.notes)
     lines += snap.families.notes
     lines += protocol_terms(snap)[3]
+    lines += defaults_taken(snap._built.tables, snap._built.labels)
     lines += _basket_note(snap)
     lines += _depth_note(snap)
     lines += _entry_note(snap)

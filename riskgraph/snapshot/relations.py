@@ -11,6 +11,7 @@ import numpy as np
 from riskgraph.arrays import read_only, summed
 from riskgraph.errors import Faults
 from riskgraph.snapshot.tables import Table
+from riskgraph.snapshot.venues import check_parameters
 
 __all__ = ["check_relations", "without_defaults"]
 
@@ -23,6 +24,7 @@ def check_relations(tables: Mapping[str, Table], labels: Mapping[str, Any], faul
     _check_liquidity(tables["liquidity"], labels, faults)
     _check_tiers(tables["tiers"], labels, faults)
     if not faults.lines:
+        check_parameters(tables, labels, faults)
         _check_remainders(tables, labels, faults)
 
 

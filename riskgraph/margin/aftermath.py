@@ -1,0 +1,126 @@
+"""The snapshot after calls: holdings as the ledger left them, what outsiders got, and parameters that calls changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskgraph.arrays import Floats
+from riskgraph.errors import InputError
+from riskgraph.margin.ledger import Ledger
+from riskgraph.margin.rounding import exact, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from riskgraph.snapshot.snapshot import Snapshot
+
+__all__ = ["movements_of", "snapshot_after"]
+
+_KEY = ["account", "protocol", "bucket", "asset", "side"]
+
+
+def movements_of(ledger: Ledger) -> pd.DataFrame:
+    """Give every change of a holding, a row each, in the order in which it happened."""
+    import pandas as pd
+
+    parts = [
+        pd.DataFrame({**{name: getattr(part, name) for name in _KEY}, "amount": plain(part.amount), "why": part.why})
+        for part in ledger.movements
+    ]
+    empty = pd.DataFrame({name: pd.Series(dtype=object) for name in _KEY} | {"amount": np.zeros(0), "why": ""})
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def snapshot_after(ledger: Ledger, note: str) -> Snapshot:
+    """Make the snapshot that the calls leave.
+
+    Raises
+    ------
+    InputError
+        A named liquidator's wallet does not hold what the calls take from it.
+    """
+    snap = ledger.snap
+    tables: dict[str, Any] = {"positions": _positions(ledger)}
+    for name in ("protocols", "markets", "accounts"):
+        changed = {key[1:]: value for key, value in ledger.changed.items() if key[0] == name}
+        if changed:
+            tables[name] = _with_changes(ledger, name, changed)
+    return snap.replace(note=note, **tables)
+
+
+def _positions(ledger: Ledger) -> pd.DataFrame:
+    import pandas as pd
+
+    snap = ledger.snap
+    frame = snap.table("positions").frame()
+    frame["amount"] = _amounts(ledger)
+    for name in _KEY:
+        if name not in frame:
+            frame[name] = ""
+    credited = _credits(ledger)
+    if not len(credited):
+        return frame
+    keys = frame[_KEY].astype(object)
+    plain_rows = frame["option_type"] == "" if "option_type" in frame else pd.Series(True, index=frame.index)
+    places = keys[plain_rows].reset_index().merge(credited, on=_KEY, how="inner")
+    total = exact(frame.loc[places["index"], "amount"].to_numpy()) + places["change"].to_numpy()
+    frame.loc[places["index"], "amount"] = plain(total)
+    fresh = credited.merge(keys[plain_rows], on=_KEY, how="left", indicator=True)
+    fresh = fresh[fresh["_merge"] == "left_only"]
+    fresh = fresh.assign(amount=plain(fresh["change"].to_numpy()))[[*_KEY, "amount"]]
+    whole = pd.concat([frame.astype(dict.fromkeys(_KEY, object)), fresh], ignore_index=True)
+    _check_wallets(whole)
+    return whole
+
+
+def _amounts(ledger: Ledger) -> Floats:
+    """Amounts of all rows of the snapshot: as the ledger left its own, lenders' claims written down everywhere."""
+    book = ledger.snap.book
+    amount = np.array(book.amount)
+    for asset, factor in ledger.written_down.items():
+        claims = (book.protocol == ledger.terms.protocol) & (book.asset == asset)
+        amount[claims & np.isin(book.side, ledger.claiming())] *= float(factor)
+    amount[ledger.row[:-1]] = plain(ledger.amount[:-1])
+    return amount
+
+
+def _credits(ledger: Ledger) -> pd.DataFrame:
+    """Give changes of holdings that are no rows of the ledger, summed by holding."""
+    import pandas as pd
+
+    parts = [part for part, is_row in zip(ledger.movements, ledger.is_row, strict=True) if not is_row]
+    if not parts:
+        return pd.DataFrame(columns=[*_KEY, "change"])
+    frame = pd.concat([pd.DataFrame({**{n: getattr(p, n) for n in _KEY}, "change": p.amount}) for p in parts])
+    return frame.groupby(_KEY, sort=True)["change"].agg("sum").reset_index()
+
+
+def _check_wallets(positions: pd.DataFrame) -> None:
+    short = positions[positions["amount"] < 0.0]
+    if len(short):
+        row = short.iloc[0]
+        raise InputError(
+            f"liquidator: expected a wallet of {row['account']} that holds what the calls take, got {-row['amount']:g} "
+            f"{row['asset']} too little"
+        )
+
+
+def _with_changes(ledger: Ledger, name: str, changed: dict[tuple[str, str], Any]) -> pd.DataFrame:
+    """Give a table with new values of parameters, in rows of its own where there were none."""
+    import pandas as pd
+
+    frame = ledger.snap.table(name).frame()
+    key = {"markets": "asset", "accounts": "account"}.get(name)
+    frame = frame.astype({column: object for column in ("protocol", key) if column and column in frame})
+    for (column, of), value in changed.items():
+        here = frame["protocol"] == ledger.terms.protocol_label if "protocol" in frame else pd.Series(dtype=bool)
+        if key:
+            here &= frame[key] == of
+        if not here.any():
+            row = {"protocol": ledger.terms.protocol_label} | ({key: of} if key else {})
+            frame = pd.concat([frame, pd.DataFrame([row])], ignore_index=True)
+            here = pd.Series(np.arange(len(frame)) == len(frame) - 1)
+        frame.loc[here, column] = float(value)
+    return frame

@@ -1,0 +1,361 @@
+"""The books of one protocol while calls are carried out: holdings, everything that moves, and what each call did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskgraph.arrays import Bools, Floats, Ints, Labels
+from riskgraph.errors import InputError
+from riskgraph.margin.rounding import Amounts, plain, quotient, rounded_down, rounded_up
+from riskgraph.margin.rounding import exact as exact_numbers
+from riskgraph.margin.terms import Terms
+from riskgraph.snapshot.schema import SIDES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from riskgraph.margin.rules.rule import Rule
+    from riskgraph.snapshot.snapshot import Snapshot
+
+__all__ = ["COLLATERAL", "DEBT", "DEPOSIT", "Ledger", "Movements", "Request"]
+
+COLLATERAL, DEBT, DEPOSIT = (SIDES.index(side) for side in ("collateral", "debt", "deposit"))
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Calls in the order in which they are carried out, arrays of shape (n,).
+
+    ``margin`` (place in the ledger), ``debt_asset`` and ``collateral_asset`` (codes, -1: the largest in USD), ``repay``
+    and ``seize`` (units; +inf: as much as may be, NaN: not asked in these terms); ``more`` holds what only some rules
+    take. ``liquidator`` is a label, empty for somebody outside the snapshot.
+    """
+
+    margin: Ints
+    debt_asset: Ints
+    collateral_asset: Ints
+    repay: Amounts
+    seize: Amounts
+    liquidator: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.margin)
+
+    def part(self, which: Any) -> Request:
+        """Give some of the calls."""
+        names = ("margin", "debt_asset", "collateral_asset", "repay", "seize")
+        chosen = {name: getattr(self, name)[which] for name in names}
+        return replace(self, **chosen, more={name: values[which] for name, values in self.more.items()})
+
+    def waves(self, *, together: bool = True) -> Iterator[Request]:
+        """Split into parts, in order, in which every account stands once (or that are one call each)."""
+        seen: set[int] = set()
+        start = 0
+        for at, margin in enumerate(self.margin.tolist()):
+            if margin in seen or (seen and not together):
+                yield self.part(slice(start, at))
+                seen, start = set(), at
+            seen.add(margin)
+        yield self.part(slice(start, None))
+
+
+@dataclass(frozen=True, eq=False)
+class Movements:
+    """Changes of holdings, arrays of one length: whose, where, of what, by how much (exact), and why."""
+
+    account: Labels
+    protocol: Labels
+    bucket: Labels
+    side: Labels
+    asset: Labels
+    amount: Amounts
+    why: str
+
+
+class Ledger:
+    """Holdings of some margin accounts of one protocol, changed call by call.
+
+    Row arrays end in an empty row, so that row -1 means none. Amounts, prices and thresholds are Fractions, so that a
+    call is decided and rounded as the contract does it; with ``exact=False`` they are floats, for whole books at once.
+
+    Attributes
+    ----------
+    margins : Ints
+        Margin accounts of the snapshot's book that stand here; ``margin`` of a row is a place in it.
+    movements, steps, changed, written_down
+        What has happened: changes of holdings, columns of steps, new values of parameters, factors on lenders' claims.
+    """
+
+    def __init__(self, snap: Snapshot, protocol: int, rule: Rule, margins: Ints, *, exact: bool = True) -> None:
+        book = snap.book
+        self.snap, self.rule, self.margins = snap, rule, margins
+        self.terms = Terms(snap, protocol, rule.name)
+        self.numbers = exact_numbers if exact else plain
+        place = np.full(len(book.margin_account) + 1, -1)
+        place[margins] = np.arange(len(margins))
+        rows = np.flatnonzero((place[book.margin] >= 0) & book.rows("collateral", "debt", "deposit"))
+        self.row = np.append(rows, -1)
+        self.margin = np.append(place[book.margin[rows]], -1)
+        self.asset = np.append(book.asset[rows], -1)
+        self.side = np.append(book.side[rows], -1)
+        self.amount = self.numbers(np.append(book.amount[rows], 0.0))
+        self.price = self.numbers(np.append(book.price[rows], 0.0))
+        scale = _scales(snap)[self.asset]
+        self.scale = scale if exact else plain(scale)
+        self.threshold = self._thresholds(np.append(book.threshold[rows], np.nan))
+        self.weight = self._debt_weights()
+        self.extra_collateral, self.extra_weighted, self.extra_debt = self._remainders()
+        self.movements: list[Movements] = []
+        self.is_row: list[bool] = []  # whether a movement is of rows that stand here
+        self.steps: list[dict[str, Any]] = []  # columns of the steps of a wave of calls
+        self.changed: dict[tuple[str, str, str], Any] = {}  # (table, column, label of asset or account) -> new value
+        self.auctions: list[dict[str, Any]] = []
+        self.written_down: dict[int, Any] = {}  # asset -> factor on every lender's claim
+
+    # -- what stands --------------------------------------------------------------------------------------------------
+
+    def _thresholds(self, given: Floats) -> Amounts:
+        """Thresholds of collateral rows; exactly 1 ÷ liquidation_ratio where only that is given, 0 elsewhere."""
+        pledged = self.side == COLLATERAL
+        found = self.numbers(np.where(pledged, given, 0.0))
+        if self.terms.has("markets", "liquidation_ratio"):
+            ratio = self.terms.of_assets("liquidation_ratio", self.asset)
+            by_ratio = pledged & (ratio > 0.0)
+            found[by_ratio] = 1 / self.numbers(ratio[by_ratio])
+            given = np.where(by_ratio, 1.0, given)
+        blind = pledged & np.isnan(given)
+        if blind.any() and self.rule.weighs_collateral:
+            names = ", ".join(self.label("asset", np.unique(self.asset[blind])[:5]))
+            raise InputError(
+                "markets.liquidation_threshold: expected a value for all collateral (in markets, emodes or accounts), "
+                f"got none for {names} at {self.terms.protocol_label}"
+            )
+        return found
+
+    def _debt_weights(self) -> Amounts:
+        weight = self.numbers(np.ones(len(self.row)))
+        if self.terms.has("markets", "borrow_factor"):
+            owed = self.side == DEBT
+            weight[owed] = 1 / self.numbers(self.terms.of_assets("borrow_factor", self.asset[owed]))
+        return weight
+
+    def _remainders(self) -> tuple[Amounts, Amounts, Amounts]:
+        """Give published collateral (plain and weighted) and debt that no row explains, by margin account."""
+        book = self.snap.book
+        collateral = self.numbers(book.collateral_remainder[self.margins])
+        value = self.amount * self.price
+        mine = self.side == COLLATERAL
+        average = quotient(self.summed(value * self.threshold, mine), self.summed(value, mine))
+        own = book.own_threshold[self.margins]
+        share = np.where(np.isnan(own), average, self.numbers(np.nan_to_num(own)))
+        return collateral, collateral * share, self.numbers(book.debt_remainder[self.margins])
+
+    def summed(self, values: Amounts, rows: Bools) -> Amounts:
+        """Sum row values by margin account."""
+        total = self.numbers(np.zeros(len(self.margins)))
+        np.add.at(total, self.margin[rows], values[rows])
+        return total
+
+    def values(self) -> Amounts:
+        """USD of every row, rounded as the contract does where the token's decimals are known (debt up)."""
+        value = self.amount * self.price
+        if self.rule.usd_decimals is None:
+            return value
+        scale = self.usd_scale(self.scale)
+        return np.where(self.side == DEBT, rounded_up(value, scale), rounded_down(value, scale))
+
+    def usd_scale(self, scale: Amounts) -> Amounts:
+        """Scale to which the contract rounds values of rows of that scale."""
+        digits = self.rule.usd_decimals
+        return np.where(scale > 0, np.array(0 if digits is None else 10**digits, dtype=scale.dtype), 0)
+
+    def totals(self) -> tuple[Amounts, Amounts, Amounts, Amounts]:
+        """Give collateral, weighted collateral, debt and weighted debt of every margin account, USD."""
+        value = self.values()
+        pledged, owed = self.side == COLLATERAL, self.side == DEBT
+        return (
+            self.summed(value, pledged) + self.extra_collateral,
+            self.summed(value * self.threshold, pledged) + self.extra_weighted,
+            self.summed(value, owed) + self.extra_debt,
+            self.summed(value * self.weight, owed) + self.extra_debt,
+        )
+
+    def health(self) -> Amounts:
+        """Health of every margin account; +inf without debt."""
+        _, weighted, _, owed = self.totals()
+        return quotient(weighted, owed, np.inf)
+
+    def row_of(self, margin: Ints, asset: Ints, side: int) -> Ints:
+        """Row of each margin account in each asset on a side; asset -1: the one with the largest USD (ties by label).
+
+        -1 where there is none.
+        """
+        rows = np.flatnonzero(self.side == side)
+        return np.where(asset >= 0, self._named_row(rows, margin, asset), self._largest_row(rows)[margin])
+
+    def _named_row(self, rows: Ints, margin: Ints, asset: Ints) -> Ints:
+        width = len(self.snap.labels("asset")) + 1
+        known = self.margin[rows].astype(np.int64) * width + self.asset[rows]  # ascending: the book's order of rows
+        wanted = margin.astype(np.int64) * width + asset
+        at = np.searchsorted(known, wanted)
+        hit = np.append(known, -1)[at] == wanted
+        return np.where(hit, np.append(rows, -1)[np.where(hit, at, -1)], -1)
+
+    def _largest_row(self, rows: Ints) -> Ints:
+        """Row with the largest USD of every margin account."""
+        found = np.full(len(self.margins), -1)
+        if len(rows):
+            value, owner = self.values()[rows], self.margin[rows]
+            start = np.flatnonzero(np.append(True, np.diff(owner) != 0))
+            best = np.maximum.reduceat(value, start)
+            top = rows[value == np.repeat(best, np.diff(np.append(start, len(rows))))]
+            found[self.margin[top[::-1]]] = top[::-1]  # the first label of equals is written last
+        return found
+
+    # -- what moves -------------------------------------------------------------------------------------------------
+
+    def move(self, rows: Ints, amount: Amounts, why: str) -> None:
+        """Change holdings of rows (each once; row -1 and changes of 0 do nothing) and note it."""
+        some = (rows >= 0) & np.asarray(amount != 0, dtype=np.bool_)
+        rows, amount = rows[some], amount[some]
+        if len(rows):
+            self.amount[rows] = self.amount[rows] + amount
+            owner = self.snap.book.margin_account[self.margins[self.margin[rows]]]
+            bucket = self.snap.book.margin_bucket[self.margins[self.margin[rows]]]
+            self.is_row.append(True)
+            self.movements.append(
+                Movements(
+                    self.label("account", owner),
+                    self._repeated(self.terms.protocol_label, len(rows)),
+                    self.label("bucket", bucket),
+                    np.array(SIDES, dtype=object)[self.side[rows]],
+                    self.label("asset", self.asset[rows]),
+                    amount,
+                    why,
+                )
+            )
+
+    def credit(self, account: str | Labels, protocol: str, side: str, asset: Ints, amount: Amounts, why: str) -> None:
+        """Note changes of holdings that no margin account here has: treasuries, wallets, pools, surplus of owners."""
+        some = np.asarray(amount != 0, dtype=np.bool_)
+        n = int(some.sum())
+        if n:
+            whose = self._repeated(account, n) if isinstance(account, str) else account[some]
+            where = (self._repeated(protocol, n), self._repeated("", n), self._repeated(side, n))
+            self.is_row.append(False)
+            self.movements.append(Movements(whose, *where, self.label("asset", asset[some]), amount[some], why))
+
+    def label(self, domain: str, codes: Ints) -> Labels:
+        """Labels of codes, empty for -1."""
+        names = self.snap.labels(domain).take(np.maximum(codes, 0)) if len(self.snap.labels(domain)) else None
+        if names is None:
+            return self._repeated("", len(codes))
+        found: Labels = np.where(codes >= 0, names.to_numpy(zero_copy_only=False), "").astype(object)
+        return found
+
+    @staticmethod
+    def _repeated(text: str, times: int) -> Labels:
+        return np.full(times, text, dtype=object)
+
+    # -- parameters that calls change ---------------------------------------------------------------------------------
+
+    def now(self, table: str, name: str, of: str = "", otherwise: Any = 0) -> Any:
+        """Give what a parameter stands at: its changed value, else the given one, else ``otherwise``."""
+        if (table, name, of) in self.changed:
+            return self.changed[table, name, of]
+        value = self._first(table, name, of)
+        return otherwise if value != value else value
+
+    def _first(self, table: str, name: str, of: str) -> Any:
+        if table == "protocols":
+            return self.numbers(self.terms.number(name))[0]
+        if table == "markets":
+            code = self.snap.labels("asset").index(of).as_py()
+            return self.numbers(self.terms.of_assets(name, np.array([code])))[0]
+        at = self.snap.labels("account").index(of).as_py()
+        mine = np.flatnonzero(self.snap.book.margin_account[self.margins] == at)[:1]
+        return self.numbers(self.terms.of_margins(name, self.margins[mine]))[0]
+
+    def change(self, table: str, name: str, value: Any, of: str = "") -> None:
+        """Note a parameter's new value."""
+        self.changed[table, name, of] = value
+
+    # -- who bears what no collateral is left for ---------------------------------------------------------------------
+
+    def write_off(self, rows: Ints) -> None:
+        """Take debts off the books; the rule's bearer bears them (METHODS 5.6)."""
+        rows = rows[np.asarray(self.amount[rows] > 0, dtype=np.bool_)]
+        lost = self.amount[rows]
+        self.move(rows, -lost, "written off")
+        bearer = self.rule.bearer
+        if bearer == "deficit":
+            more = sum((lost * self.price[rows]).tolist())
+            self.change("protocols", "deficit_usd", self.now("protocols", "deficit_usd") + more)
+            return
+        for asset in np.unique(self.asset[rows]):
+            mine = self.asset[rows] == asset
+            units, price = sum(lost[mine].tolist()), self.price[rows[mine]][0]
+            if bearer == "reserve":
+                units -= self._out_of_reserve(units, price)
+            self._socialise(int(asset), units)
+
+    def _out_of_reserve(self, units: Any, price: Any) -> Any:
+        """Pay what the reserve holds; give the units that it paid for."""
+        reserve = self.now("protocols", "reserve_usd")
+        paid = min(reserve, units * price)
+        self.change("protocols", "reserve_usd", reserve - paid)
+        return paid / price if price else units
+
+    def _socialise(self, asset: int, units: Any) -> None:
+        """Take a loss off every claim on a reserve in proportion: ``rate ×= 1 − min(1, L / supply)``."""
+        supply = self.supply(asset)
+        if units > 0 and supply > 0:
+            factor = 1 - min(1, units / supply)
+            self.written_down[asset] = self.written_down.get(asset, 1) * factor
+            claims = np.isin(self.side, self.claiming()) & (self.asset == asset)
+            self.amount[claims] = self.amount[claims] * factor
+
+    def claiming(self) -> Sequence[int]:
+        """Sides whose rows are claims on the protocol."""
+        return (COLLATERAL, DEPOSIT) if self.terms.lends_collateral else (DEPOSIT,)
+
+    def supply(self, asset: int) -> Any:
+        """Units of an asset that all lenders own here: published, or the larger of claims and debts in the snapshot."""
+        book = self.snap.book
+        mine = (book.protocol == self.terms.protocol) & (book.asset == asset)
+        claims = book.amount[mine & np.isin(book.side, self.claiming())].sum()
+        owed = book.amount[mine & (book.side == DEBT)].sum()
+        published = self.terms.supply_units(asset)
+        whole = self.numbers(max(claims, owed) if np.isnan(published) else max(published, claims))[0]
+        return whole * self.written_down.get(asset, 1)
+
+    def auctions_frame(self) -> pd.DataFrame:
+        """Auctions that calls have started, a row each."""
+        import pandas as pd
+
+        return pd.DataFrame(self.auctions)
+
+    def place(self, margin: Ints) -> dict[str, Any]:
+        """Columns of a step that say whose margin account it is."""
+        at, book = self.margins[margin], self.snap.book
+        return {
+            "account": self.label("account", book.margin_account[at]),
+            "protocol": self._repeated(self.terms.protocol_label, len(at)),
+            "bucket": self.label("bucket", book.margin_bucket[at]),
+        }
+
+
+def _scales(snap: Snapshot) -> Amounts:
+    """10^decimals of every asset, 0 where none are given; the last entry, code -1, is 0 too."""
+    assets = snap.table("assets")
+    digits = np.full(len(snap.labels("asset")) + 1, np.nan)
+    digits[assets.code("asset")] = assets.number("decimals")
+    found = np.zeros(len(digits), dtype=object)
+    known = ~np.isnan(digits)
+    found[known] = [10 ** int(one) for one in digits[known]]
+    return found
