@@ -50,6 +50,7 @@ def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
     lines += _depth_note(snap)
     lines += _entry_note(snap)
     lines += _emode_note(snap)
+    lines += _spiral_note(snap)
     lines += _case_notes(snap)
     return tuple(dict.fromkeys(lines))
 
@@ -114,6 +115,23 @@ def _emode_note(snap: Snapshot) -> list[str]:
     named = int(real[accounts.code("emode")].sum())
     words = "there is no table emodes, so the markets' thresholds and bonuses are used"
     return [f"accounts.emode: {named:,} accounts are in a category, but {words}"] if named else []
+
+
+def _spiral_note(snap: Snapshot) -> list[str]:
+    """Terms under which a call lowers health however small it is: LT · (1 + bonus) of 1 or more."""
+    names: list[str] = []
+    for table in (snap.table("markets"), snap.table("emodes")):
+        reach = table.number("liquidation_threshold") * (1.0 + table.number("liquidation_bonus"))
+        over = np.flatnonzero(reach >= 1.0 - 4.0 * np.finfo(np.float64).eps)
+        assets = snap.labels("asset").take(table.code("asset")[over]).to_pylist()
+        protocols = snap.labels("protocol").take(table.code("protocol")[over]).to_pylist()
+        names += [f"{asset} at {protocol}" for asset, protocol in zip(assets, protocols, strict=True)]
+    if not names:
+        return []
+    return [
+        f"markets.liquidation_threshold: at or over 1 ÷ (1 + liquidation_bonus) for {_some(names)}; "
+        "a liquidation call there lowers health even from 1"
+    ]
 
 
 def _case_notes(snap: Snapshot) -> list[str]:
