@@ -12,6 +12,7 @@ from riskgraph.cli_input import one_format, read
 from riskgraph.cli_options import TOP, AsCsv, AsJson, Assumptions, Shock, Source, Top, Totals, Verbose
 from riskgraph.cli_output import as_csv, as_json, frame_table, listed, put, render, safe, table, working, written
 from riskgraph.errors import InputError
+from riskgraph.margin.account_health import STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,14 +43,14 @@ def calls(
             frame = frame.merge(points[["account", "protocol", "bucket", "price", "fall"]], how="left",
                                 on=["account", "protocol", "bucket"])  # fmt: skip
     frame = frame.sort_values(["health", "debt_usd", "account", "protocol"], ascending=[True, False, True, True])
-    counts = frame["status"].value_counts()
+    counts = {name: int((frame["status"] == name).sum()) for name in STATUSES}
     shown = frame if top is None and (json or csv) else frame.head(top or TOP)
     if json:
-        told = {"status": {name: int(counts[name]) for name in sorted(counts.index)}, "assumptions": snap.assumptions}
+        told = {"status": counts, "assumptions": snap.assumptions}
         return put(as_json({**told, "health": shown}))
     if csv:
         return put(as_csv(shown))
-    said = ", ".join(f"{int(counts[name]):,} {name}" for name in sorted(counts.index) if counts[name])
+    said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     columns = {name: name.removesuffix("_usd") for name in shown if name != "bucket" or (shown["bucket"] != "").any()}
     lines = listed("assumed", snap.assumptions, everything=assumptions)
     return put(

@@ -55,9 +55,7 @@ def test_a_named_liquidator_pays_from_and_receives_into_its_wallet():
     assert left["liz", "", "wallet", "USDC"] == 750.0
     assert left["liz", "", "wallet", "ETH"] == pytest.approx(4.375 - 4.375 / 210)
     poor = book(*ANN, ("liz", "", "USDC", "wallet", 6_000.0))
-    with pytest.raises(
-        InputError, match="liquidator: expected a wallet of liz that holds what .*, got 250"
-    ):
+    with pytest.raises(InputError, match=r"liquidator: expected a wallet of liz that holds what .*, got 250"):
         rg.liquidate(poor, "aave", ["ann"], liquidator="liz")
 
 
@@ -155,9 +153,7 @@ def test_bad_input_is_named(call, words):
 
 
 def test_missing_terms_are_named():
-    with pytest.raises(
-        InputError, match=r"markets.liquidation_threshold: .* got none for ETH at aave"
-    ):
+    with pytest.raises(InputError, match=r"markets.liquidation_threshold: .* got none for ETH at aave"):
         rg.liquidation_quote(book(*ANN, markets=None), "ann", "aave")
     bare = MARKETS.drop(columns="liquidation_bonus")
     with pytest.raises(InputError, match=r"markets.liquidation_bonus: .*rule aave_v3.* got none for ETH at aave"):
