@@ -12,7 +12,6 @@ from riskgraph.cli_input import one_format, read
 from riskgraph.cli_options import TOP, AsCsv, AsJson, Assumptions, Shock, Source, Top, Totals, Verbose
 from riskgraph.cli_output import as_csv, as_json, frame_table, listed, put, render, safe, table, working, written
 from riskgraph.errors import InputError
-from riskgraph.margin.account_health import STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +31,8 @@ def calls(
     json: AsJson = False, csv: AsCsv = False, verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Say which margin accounts are called, liquidatable or insolvent."""
+    from riskgraph.margin.account_health import STATUSES
+
     one_format(json, csv)
     if not health:
         raise InputError("calls: expected --health, got no option that says what to show")
@@ -51,7 +52,8 @@ def calls(
     if csv:
         return put(as_csv(shown))
     said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    columns = {name: name.removesuffix("_usd") for name in shown if name != "bucket" or (shown["bucket"] != "").any()}
+    bucketed = bool((shown["bucket"] != "").any())
+    columns = {str(name): str(name).removesuffix("_usd") for name in shown if name != "bucket" or bucketed}
     lines = listed("assumed", snap.assumptions, everything=assumptions)
     return put(
         render(f"{len(frame):,} margin accounts: {said}", "", frame_table(shown, columns, money=_MONEY), "", *lines)
@@ -87,20 +89,16 @@ def quote(
     frame = quoted.to_frame()
     if json:
         source = {"provenance": str(quoted.provenance), "assumptions": snap.assumptions}
-        return put(as_json({**frame.iloc[0].to_dict(), "movements": quoted.movements, **source}))
+        return put(as_json({**frame.to_dict("records")[0], "movements": quoted.movements, **source}))
     if csv:
         return put(as_csv(frame))
-    rows = [(name.removesuffix("_usd") + (" (USD)" if name.endswith("_usd") else ""), _cell(name, value))
-            for name, value in frame.iloc[0].items() if str(name) != "bucket" or value]  # fmt: skip
+    told = {str(name): frame[name].iloc[0] for name in frame}
+    rows = [(name, written(value, is_usd=name.endswith("_usd"))) for name, value in told.items() if value != ""]
     lines = listed("assumed", snap.assumptions, everything=assumptions)
     page: list[Any] = [safe(quoted.summary()), "", table({"": False, "value": True}, rows)]
     if len(quoted.movements):
         page += ["", "what moves", _moves(quoted.movements)]
     return put(render(*page, "", *lines))
-
-
-def _cell(name: object, value: Any) -> str:
-    return written(value, is_usd=str(name).endswith("_usd"))
 
 
 def _moves(movements: pd.DataFrame) -> Any:
