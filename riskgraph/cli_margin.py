@@ -92,7 +92,7 @@ def quote(
         return put(as_json({**frame.to_dict("records")[0], "movements": quoted.movements, **source}))
     if csv:
         return put(as_csv(frame))
-    told = {str(name): frame[name].iloc[0] for name in frame}
+    told = {str(name): value for name, value in frame.to_dict("records")[0].items()}
     rows = [(name, written(value, is_usd=name.endswith("_usd"))) for name, value in told.items() if value != ""]
     lines = listed("assumed", snap.assumptions, everything=assumptions)
     page: list[Any] = [safe(quoted.summary()), "", table({"": False, "value": True}, rows)]
