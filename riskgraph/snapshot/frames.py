@@ -29,14 +29,13 @@ def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], li
     for place, given_kind, given_rule in zip(at, table.text("kind"), table.text("rule"), strict=True):
         kind[place], rule[place] = given_kind, given_rule
     lends[at] = table.flag("lends_collateral")
-    traded = _traded(snap)
+    traded, optioned = _traded(snap)
     notes = []
     assumed_kind = [names[p] for p in range(n) if not kind[p]]
-    kind = [given or ("perp" if traded[p] else "lending") for p, given in enumerate(kind)]
+    kind = [given or ("options" if optioned[p] else "perp" if traded[p] else "lending") for p, given in enumerate(kind)]
     if assumed_kind:
-        notes.append(
-            f"protocols.kind: taken as perp where longs or shorts stand, else lending, for {_some(assumed_kind)}"
-        )
+        where = "options where options stand, perp where other longs or shorts stand, else lending"
+        notes.append(f"protocols.kind: taken as {where}, for {_some(assumed_kind)}")
     ruleless = [names[p] for p in range(n) if not rule[p]]
     rule = [
         given or {"perp": "perp", "options": "portfolio_margin"}.get(kind[p], "lending") for p, given in enumerate(rule)
@@ -50,10 +49,12 @@ def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], li
     return kind, rule, lent, notes
 
 
-def _traded(snap: Snapshot) -> np.ndarray:
-    book = snap.book
-    rows = book.rows("long", "short") & (book.protocol >= 0)
-    return np.bincount(book.protocol[rows], minlength=len(snap.labels("protocol"))) > 0
+def _traded(snap: Snapshot) -> tuple[np.ndarray, np.ndarray]:
+    """At which protocols longs or shorts stand, and at which options do."""
+    book, n = snap.book, len(snap.labels("protocol"))
+    rows = book.rows("long", "short")
+    options = rows & (snap.table("positions").code("option_type") >= 0)
+    return np.bincount(book.protocol[rows], minlength=n) > 0, np.bincount(book.protocol[options], minlength=n) > 0
 
 
 def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
@@ -110,13 +111,15 @@ def _depth_note(snap: Snapshot) -> list[str]:
 
 
 def _entry_note(snap: Snapshot) -> list[str]:
-    book = snap.book
-    blind = book.rows("long", "short") & np.isnan(snap.table("positions").number("entry_price"))
-    return (
-        [f"positions.entry_price: unknown in {int(blind.sum()):,} rows; unrealised PnL taken as 0 there"]
-        if blind.any()
-        else []
-    )
+    positions = snap.table("positions")
+    option = positions.code("option_type") >= 0
+    unknown = np.isnan(positions.number("entry_price"))
+    blind = int((snap.book.rows("long", "short") & unknown & ~option).sum())
+    paid = int((option & ~unknown).sum())
+    notes = [f"positions.entry_price: unknown in {blind:,} rows; unrealised PnL taken as 0 there"] if blind else []
+    if paid:
+        notes.append(f"positions.entry_price: not used in {paid:,} rows of options, which count with their value")
+    return notes
 
 
 def _emode_note(snap: Snapshot) -> list[str]:
