@@ -68,7 +68,7 @@ def _weighted(book: Book, pledged: Bools, collateral: Floats) -> Floats:
 
 
 def _health(weighted: Floats, debt: Floats, derivatives: DerivativeMargins | None) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         health = np.where(debt > 0.0, weighted / debt, np.inf)
         if derivatives is not None:
             traded = derivatives.positions > 0

@@ -66,24 +66,19 @@ def _read(frame: Any, count: int) -> pd.DataFrame:
     kind = table["option_type"] if "option_type" in names else pd.Series("", index=table.index)
     kind = kind.astype(object).where(kind.notna(), "")
     numbers = {name: _numbers(table, name, faults) for name in ("strike", "expiry", *scenarios)}
-    for name in scenarios:
-        _note(faults, f"risk_arrays.{name}", "expected finite USD a unit", ~np.isfinite(numbers[name]))
     option = kind.isin(_KINDS).to_numpy()
-    _note(
-        faults, "risk_arrays.option_type", "expected call, put or nothing (futures)", ~option & (kind != "").to_numpy()
-    )
+    label = table["asset"].astype(object)
+    _note(faults, "risk_arrays.asset", "expected a label", label, label.isna())
+    _note(faults, "risk_arrays.option_type", "expected call, put or nothing (a future)", kind, ~option & (kind != ""))
     for name in ("strike", "expiry"):
-        _note(
-            faults,
-            f"risk_arrays.{name}",
-            "expected it for options and for no future",
-            np.isnan(numbers[name]) == option,
-        )
-    asset = table["asset"].astype(object)
-    _note(faults, "risk_arrays.asset", "expected a label", asset.isna().to_numpy())
+        wrong = np.isnan(numbers[name]) == option
+        _note(faults, f"risk_arrays.{name}", "expected it for options and for no future", numbers[name], wrong)
+    for name in scenarios:
+        _note(faults, f"risk_arrays.{name}", "expected finite USD a unit", numbers[name], ~np.isfinite(numbers[name]))
     faults.raise_if_any()
-    keys = _keys(asset.astype(str), kind, numbers["strike"], numbers["expiry"])
-    _note(faults, "risk_arrays", "expected every contract once", keys.duplicated().to_numpy())
+    keys = _keys(label.astype(str), kind, numbers["strike"], numbers["expiry"])
+    twice = keys.duplicated().to_numpy()
+    _note(faults, "risk_arrays", "expected every contract once", label, twice)
     faults.raise_if_any()
     return keys.assign(**{name: numbers[name] for name in scenarios})
 
@@ -101,7 +96,9 @@ def _numbers(table: pd.DataFrame, name: str, faults: Faults) -> Floats:
         return np.zeros(len(table))
 
 
-def _note(faults: Faults, where: str, expected: str, wrong: Any) -> None:
+def _note(faults: Faults, where: str, expected: str, values: Any, wrong: Any) -> None:
+    """Note the rows in which a column holds something wrong, with the first such value."""
     rows = np.flatnonzero(np.asarray(wrong, dtype=bool))
     if len(rows):
-        faults.add(where, expected, "another", rows + 1)
+        came = np.asarray(values, dtype=object)[rows[0]]
+        faults.add(where, expected, "nothing" if came is None or came != came or came == "" else repr(came), rows + 1)
