@@ -9,7 +9,7 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, read_only
 from riskgraph.errors import Faults
-from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins
+from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins, note_unmargined, pairs_named
 from riskgraph.snapshot.book import Book
 from riskgraph.snapshot.frames import protocol_terms
 from riskgraph.snapshot.snapshot import check_snapshot
@@ -68,7 +68,7 @@ def _weighted(book: Book, pledged: Bools, collateral: Floats) -> Floats:
 
 
 def _health(weighted: Floats, debt: Floats, derivatives: DerivativeMargins | None) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         health = np.where(debt > 0.0, weighted / debt, np.inf)
         if derivatives is not None:
             traded = derivatives.positions > 0
@@ -86,6 +86,8 @@ def health(snap: Snapshot) -> pd.DataFrame:
     .. math:: HF = \frac{\sum_c V_c \, LT_c}{\sum D} \quad\text{(lending, CDP)}, \qquad
               \frac{\text{equity}}{\text{maintenance margin}} \quad\text{(perpetuals)}
 
+    Equity is collateral · (1 − haircut) + unrealised PnL + option value − debt. Where the rule is ``portfolio_margin``,
+    the maintenance margin is ``risk_usd`` of :func:`riskgraph.span_margin` (its 16 scenarios, no charges or credits).
     An account's own threshold, where given, counts for all its collateral; an e-mode category goes before the market.
     No debt and no position: +inf. Collateral without value and debt above 0: 0.
 
@@ -104,7 +106,8 @@ def health(snap: Snapshot) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A threshold or a maintenance margin is missing (names protocol and asset); nobody guesses them.
+        A threshold, a maintenance margin or a scan range is missing (names protocol and asset), or options stand where
+        the rule is not ``portfolio_margin``; nobody guesses a margin.
 
     References
     ----------
@@ -170,7 +173,7 @@ def _check_told(snap: Snapshot, margins: MarginAccounts) -> None:
         faults.add(
             "markets.liquidation_threshold",
             "expected a value for all collateral that stands against debt (in markets, emodes or accounts)",
-            f"none for {_pairs(snap, rows)}",
+            f"none for {pairs_named(snap, rows)}",
         )
     nameless = blind & (np.bincount(book.margin[rows], minlength=len(blind)) == 0)
     if nameless.any():
@@ -181,20 +184,9 @@ def _check_told(snap: Snapshot, margins: MarginAccounts) -> None:
             "expected a value for accounts whose collateral is a published remainder alone",
             f"none for {names}",
         )
-    if margins.derivatives is not None and margins.derivatives.unmargined.any():
-        faults.add(
-            "markets.maintenance_margin",
-            "expected a value (in markets or tiers) for everything held long or short",
-            f"none for {_pairs(snap, margins.derivatives.unmargined)}",
-        )
+    if margins.derivatives is not None:
+        note_unmargined(snap, margins.derivatives.unmargined, faults)
     faults.raise_if_any()
-
-
-def _pairs(snap: Snapshot, rows: Bools) -> str:
-    book = snap.book
-    pairs = np.unique(np.stack([book.protocol[rows], book.asset[rows]]), axis=1).T
-    named = [f"{snap.labels('asset')[int(a)]} at {snap.labels('protocol')[int(p)]}" for p, a in pairs]
-    return ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
 
 
 def _named(snap: Snapshot, domain: str, codes: Ints) -> pd.Categorical:

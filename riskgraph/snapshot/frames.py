@@ -28,8 +28,8 @@ def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], li
     lends[table.code("protocol")] = table.flag("lends_collateral")
     notes = []
     if venues.assumed_kind:
-        told = _some([names[at] for at in venues.assumed_kind])
-        notes.append(f"protocols.kind: taken as perp where longs or shorts stand, else lending, for {told}")
+        where = "options where options stand, perp where other longs or shorts stand, else lending"
+        notes.append(f"protocols.kind: taken as {where}, for {_some([names[at] for at in venues.assumed_kind])}")
     if venues.assumed_rule:
         told = _some([names[at] for at in venues.assumed_rule])
         notes.append(f"protocols.rule: taken by kind (lending, perp or portfolio_margin) for {told}")
@@ -96,13 +96,15 @@ def _depth_note(snap: Snapshot) -> list[str]:
 
 
 def _entry_note(snap: Snapshot) -> list[str]:
-    book = snap.book
-    blind = book.rows("long", "short") & np.isnan(snap.table("positions").number("entry_price"))
-    return (
-        [f"positions.entry_price: unknown in {int(blind.sum()):,} rows; unrealised PnL taken as 0 there"]
-        if blind.any()
-        else []
-    )
+    positions = snap.table("positions")
+    option = positions.code("option_type") >= 0
+    unknown = np.isnan(positions.number("entry_price"))
+    blind = int((snap.book.rows("long", "short") & unknown & ~option).sum())
+    paid = int((option & ~unknown).sum())
+    notes = [f"positions.entry_price: unknown in {blind:,} rows; unrealised PnL taken as 0 there"] if blind else []
+    if paid:
+        notes.append(f"positions.entry_price: not used in {paid:,} rows of options, which count with their value")
+    return notes
 
 
 def _emode_note(snap: Snapshot) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from riskgraph.arrays import read_only, summed
+from riskgraph.arrays import Bools, read_only, summed
 from riskgraph.errors import Faults
 from riskgraph.snapshot.tables import Table
 from riskgraph.snapshot.venues import check_parameters
@@ -68,17 +68,31 @@ def _check_liquidity(liquidity: Table, labels: Mapping[str, Any], faults: Faults
 
 
 def _check_tiers(tiers: Table, labels: Mapping[str, Any], faults: Faults) -> None:
-    """Tiers begin at 0: below the first there would be no margin at all."""
-    start, asset = tiers.number("notional_from_usd"), tiers.code("asset")
-    pairs = np.stack([tiers.code("protocol"), asset])
+    """Tiers begin at 0, below which there would be no margin at all, and ask no less for more."""
+    start, rate = tiers.number("notional_from_usd"), tiers.number("maintenance_margin")
+    pairs = np.stack([tiers.code("protocol"), tiers.code("asset")])
     if not len(tiers) or (pairs < 0).any():
         return
+
+    def named(rows: Bools) -> str:
+        found = np.unique(pairs[:, rows], axis=1).T[:5]
+        return ", ".join(f"{labels['asset'][int(asset)]} at {labels['protocol'][int(place)]}" for place, asset in found)
+
     first = np.ones(len(tiers), dtype=bool)  # rows are sorted by protocol, asset, notional
     first[1:] = (np.diff(pairs, axis=1) != 0).any(axis=0)
     high = first & (start > 0.0)
     if high.any():
-        names = ", ".join(str(labels["asset"][int(code)]) for code in asset[high][:5])
-        faults.add("tiers.notional_from_usd", "expected a first tier from 0", f"{start[high][0]:g} for {names}")
+        faults.add("tiers.notional_from_usd", "expected a first tier from 0", f"{start[high][0]:g} for {named(high)}")
+    twice = ~first & np.append(False, np.diff(start) == 0.0)
+    if twice.any():
+        faults.add(
+            "tiers.notional_from_usd", "expected every tier once", f"two from {start[twice][0]:g} for {named(twice)}"
+        )
+    falls = ~first & ~twice & np.append(False, np.diff(rate) < 0.0)
+    if falls.any():
+        at = int(np.argmax(falls))
+        came = f"{rate[at]:g} from {start[at]:g} after {rate[at - 1]:g} for {named(falls)} (tiers out of order)"
+        faults.add("tiers.maintenance_margin", "expected rates that do not fall as the notional rises", came)
 
 
 def _check_remainders(tables: Mapping[str, Table], labels: Mapping[str, Any], faults: Faults) -> None:

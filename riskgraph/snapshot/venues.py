@@ -30,26 +30,29 @@ class Venues:
 
 
 def venues_of(tables: Mapping[str, Table], n_protocols: int) -> Venues:
-    """Resolve kinds (perp where longs or shorts stand, else lending) and rules (by kind where none is given)."""
+    """Resolve kinds (by what stands there) and rules (by kind), where none is given."""
     protocols = tables["protocols"]
     kind, rule = [""] * n_protocols, [""] * n_protocols
     for at, given_kind, given_rule in zip(
         protocols.code("protocol").tolist(), protocols.text("kind"), protocols.text("rule"), strict=True
     ):
         kind[at], rule[at] = given_kind, given_rule
-    traded = _traded(tables["positions"], n_protocols)
+    traded, optioned = _traded(tables["positions"], n_protocols)
     kindless = tuple(at for at in range(n_protocols) if not kind[at])
     ruleless = tuple(at for at in range(n_protocols) if not rule[at])
-    kind = [given or ("perp" if traded[at] else "lending") for at, given in enumerate(kind)]
+    stands = ["options" if optioned[at] else "perp" if traded[at] else "lending" for at in range(n_protocols)]
+    kind = [given or stands[at] for at, given in enumerate(kind)]
     rule = [given or _RULE_OF_KIND.get(kind[at], "lending") for at, given in enumerate(rule)]
     return Venues(tuple(kind), tuple(rule), kindless, ruleless)
 
 
-def _traded(positions: Table, n_protocols: int) -> Bools:
+def _traded(positions: Table, n_protocols: int) -> tuple[Bools, Bools]:
+    """At which protocols longs or shorts stand, and at which options do."""
     protocol = positions.code("protocol")
     rows = np.isin(positions.code("side"), [SIDES.index("long"), SIDES.index("short")]) & (protocol >= 0)
-    found: Bools = np.bincount(protocol[rows], minlength=n_protocols) > 0
-    return found
+    options = rows & (positions.code("option_type") >= 0)
+    traded, optioned = (np.bincount(protocol[some], minlength=n_protocols) > 0 for some in (rows, options))
+    return traded, optioned
 
 
 def check_parameters(tables: Mapping[str, Table], labels: Mapping[str, Any], faults: Faults) -> None:

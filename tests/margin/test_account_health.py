@@ -142,5 +142,10 @@ def test_what_is_missing_is_refused_by_name():
         ),
         assets=ASSETS,
     )
-    with pytest.raises(InputError, match=r"positions.option_type: expected no options \(they are not valued yet\)"):
-        health(option)
+    with pytest.raises(
+        InputError, match=r"assets.scan_range: .* none for BTC at p; assets.volatility_scan: .* BTC at p"
+    ):
+        health(option)  # options stand at p, so that its rule is taken as portfolio_margin
+    ruled = option.replace(protocols=pd.DataFrame({"protocol": ["p"], "rule": ["perp"]}))
+    with pytest.raises(InputError, match=r"option_type: expected options only .* portfolio_margin, got BTC at p"):
+        health(ruled)
