@@ -51,10 +51,11 @@ def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], li
 
 def _traded(snap: Snapshot) -> tuple[np.ndarray, np.ndarray]:
     """At which protocols longs or shorts stand, and at which options do."""
-    book, n = snap.book, len(snap.labels("protocol"))
-    rows = book.rows("long", "short")
-    options = rows & (snap.table("positions").code("option_type") >= 0)
-    return np.bincount(book.protocol[rows], minlength=n) > 0, np.bincount(book.protocol[options], minlength=n) > 0
+    book, positions, n = snap.book, snap.table("positions"), len(snap.labels("protocol"))
+    traded = np.bincount(book.protocol[book.rows("long", "short")], minlength=n) > 0
+    if "option_type" not in positions.codes:
+        return traded, np.zeros(n, dtype=bool)
+    return traded, np.bincount(book.protocol[positions.code("option_type") >= 0], minlength=n) > 0
 
 
 def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
