@@ -75,6 +75,8 @@ def derivative_margins(snap: Snapshot, collateral: Floats, debt: Floats) -> Deri
 
 def note_unmargined(snap: Snapshot, rows: Bools, faults: Faults) -> None:
     """Note what rows without a maintenance margin lack, by table, column, asset and protocol."""
+    if not rows.any():
+        return
     scanned, options, asset = scanned_rows(snap), option_rows(snap), snap.book.asset
     price, volatility = (np.isnan(by_asset(snap, name))[asset] for name in ("scan_range", "volatility_scan"))
     everything = "for everything held long or short where the rule is portfolio_margin"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, summed
 from riskgraph.margin.contracts import Contracts, contracts_of
-from riskgraph.margin.scenarios import Scenario, classic_scenarios
+from riskgraph.margin.scenarios import classic_scenarios
 from riskgraph.snapshot.frames import protocol_terms
 
 if TYPE_CHECKING:
@@ -69,15 +68,14 @@ def scan_risk(profit: Floats) -> Floats:
     return worst
 
 
-def portfolio_requirement(
-    snap: Snapshot, rows: Ints, scenarios: Sequence[Scenario] | None = None
-) -> tuple[Floats, Bools]:
+def portfolio_requirement(snap: Snapshot, rows: Ints) -> tuple[Floats, Bools]:
     r"""Give the SPAN requirement of every margin account before net option value is taken off, USD (n_margins,).
 
     .. math:: R = \sum_{\text{families}} \max\Big(0, \max_s - \sum_k q_k \, \pi_{ks}\Big)
 
-    with signed units q and risk arrays π. This, and not the margin of :func:`riskgraph.span_margin`, is what stands
-    against *equity* in the health of a margin account: equity holds the value of its options already, and
+    with signed units q, risk arrays π of the 16 scenarios and rate 0. This, and not the margin of
+    :func:`riskgraph.span_margin`, is what stands against *equity* in the health of a margin account: equity holds the
+    value of its options already, and
 
     .. math:: \text{cash and PnL} \ge R - \text{net option value} \iff \text{equity} \ge R.
 
@@ -89,8 +87,7 @@ def portfolio_requirement(
         The requirement; and which of ``rows`` lack a scan range of price or volatility (they are scanned as if that did
         not move, so that the requirement of their margin account says nothing).
     """
-    scenarios = classic_scenarios() if scenarios is None else scenarios
-    book = commodities_of(snap, rows)
+    book, scenarios = commodities_of(snap, rows), classic_scenarios()
     price, volatility = book.contracts.lacking(scenarios)
     risk = scan_risk(book.units @ book.contracts.profit(scenarios))
     of_row = book.contracts.of_row

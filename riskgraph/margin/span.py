@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from riskgraph.arrays import Floats, Ints, Labels, read_only, summed
 from riskgraph.margin import span_charges as charges
 from riskgraph.margin import span_tables as tables
-from riskgraph.margin.scanning import Commodities, commodities_of, scan_risk
+from riskgraph.margin.scanning import commodities_of, scan_risk
 from riskgraph.margin.scenarios import EXTREME_COVER, EXTREME_MOVE, Scenario, scenario_frame
 from riskgraph.margin.span_inputs import check_rate, portfolio_rows, risk_arrays_of, scenarios_of
 from riskgraph.provenance import Provenance
@@ -57,6 +58,7 @@ class SpanMargin:
     provenance: Provenance
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", MappingProxyType(dict(self.parts)))
         for array in (self.portfolio, self.family, self.profit, *self.parts.values()):
             read_only(array)
 
@@ -236,7 +238,8 @@ def span_margin(
     Notes
     -----
     ``requirement_usd`` stands against cash and unrealised PnL. ``rg.health`` divides *equity*, which holds option
-    values, by ``risk_usd``, the requirement before net option value is taken off: both tests are the same.
+    values, by ``risk_usd``, the requirement before net option value is taken off: both tests are the same. It takes the
+    16 scenarios as they are by default, rate 0, and no charges or credits.
 
     References
     ----------
@@ -282,17 +285,6 @@ def span_margin(
         profit=profit,
         parts=charges.margin_parts(book, scan_risk(profit), rates, rate),
         table=table,
-        notes=(*notes, *_notes(snap, book, rates, rate)),
+        notes=(*notes, *tables.notes_on(snap, book, rates, rate)),
         provenance=Provenance("span_margin", snap.digest, asked),
     )
-
-
-def _notes(snap: Snapshot, book: Commodities, rates: charges.ChargeRates, rate: float) -> list[str]:
-    """Say what was taken as nothing, how options are valued, and which families were looked up."""
-    free = [name for name in ("inter_month", "short_option_minimum") if not getattr(rates, name).any()]
-    free += [] if rates.inter_commodity else ["inter_commodity"]
-    notes = [f"{', '.join(free)}: 0, no rates given"] if free else []
-    if len(book.contracts.options):
-        words = "option value counts in full, whatever entry_price says"
-        notes.append(f"options: Black-76 on the asset's price at its protocol, rate {rate:g}; {words}")
-    return [*notes, *(line for line in snap.assumptions if line.startswith("assets.kind and assets.family"))]

@@ -11,10 +11,12 @@ from riskgraph.arrays import Floats, Ints
 if TYPE_CHECKING:
     import pandas as pd
 
+    from riskgraph.margin.scanning import Commodities
     from riskgraph.margin.span import SpanMargin
+    from riskgraph.margin.span_charges import ChargeRates
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["families_frame", "portfolio_index", "portfolios_frame", "scenario_numbers", "summary_lines"]
+__all__ = ["families_frame", "notes_on", "portfolio_index", "portfolios_frame", "scenario_numbers", "summary_lines"]
 
 
 def portfolio_index(snap: Snapshot, margins: Ints) -> pd.MultiIndex:
@@ -65,12 +67,25 @@ def summary_lines(span: SpanMargin) -> list[str]:
     most = int(span.requirement_usd.to_numpy().argmax())
     account, protocol, bucket = span.index[most]
     where = f"{account} at {protocol}" + (f" ({bucket})" if bucket else "")
+    lost = span.scan_risk_usd.iloc[most] > 0.0
+    why = f"set by scenario {span.scenario.iloc[most]}" if lost else "no scenario brings a loss"
     return [
         f"SPAN margin, {span.size}, {len(span.table)} scenarios",
         f"required: ${total['requirement']:,.0f} = ${total['risk']:,.0f} of risk less a net option value of "
         f"${total['net_option_value']:,.0f}",
         f"scan risk: ${total['scan_risk']:,.0f}; between months ${total['inter_month']:,.0f}, between families "
         f"-${total['inter_commodity']:,.0f}, least for short options ${total['short_option_minimum']:,.0f}",
-        f"largest: ${span.requirement_usd.iloc[most]:,.0f} of {where}, set by scenario {span.scenario.iloc[most]}",
+        f"largest: ${span.requirement_usd.iloc[most]:,.0f} of {where}, {why}",
         *(f"note: {note}" for note in span.notes),
     ]
+
+
+def notes_on(snap: Snapshot, book: Commodities, rates: ChargeRates, rate: float) -> list[str]:
+    """Say what was taken as nothing, how options are valued, and which families were looked up."""
+    free = [name for name in ("inter_month", "short_option_minimum") if not getattr(rates, name).any()]
+    free += [] if rates.inter_commodity else ["inter_commodity"]
+    notes = [f"{', '.join(free)}: 0, no rates given"] if free else []
+    if len(book.contracts.options):
+        words = "option value counts in full, whatever entry_price says"
+        notes.append(f"options: Black-76 on the asset's price at its protocol, rate {rate:g}; {words}")
+    return [*notes, *(line for line in snap.assumptions if line.startswith("assets.kind and assets.family"))]

@@ -21,6 +21,8 @@ def test_it_tells_what_it_is():
     assert "note: short_option_minimum, inter_commodity: 0, no rates given" in told
     assert span.provenance.arguments["inter_month"] == 0.1
     assert span.provenance.digest
+    nothing = rg.span_margin(book(("a", "house", "BTC", "long", 0.0))).summary()
+    assert "largest: $0 of a at house, no scenario brings a loss" in nothing
     assert span._repr_html_().count("<tr") == 3
     with pytest.raises(ValueError, match="read-only"):
         span.profit[0, 0] = 1.0
