@@ -45,6 +45,8 @@ def snapshot_after(ledger: Ledger, note: str) -> Snapshot:
     tables: dict[str, Any] = {"positions": _positions(ledger)}
     for name in ("protocols", "markets", "accounts"):
         changed = {key[1:]: value for key, value in ledger.changed.items() if key[0] == name}
+        if name == "accounts":
+            changed |= _by_account(ledger)
         if changed:
             tables[name] = _with_changes(ledger, name, changed)
     return snap.replace(note=note, **tables)
@@ -107,20 +109,45 @@ def _check_wallets(positions: pd.DataFrame) -> None:
         )
 
 
+def _by_account(ledger: Ledger) -> dict[tuple[str, str], Any]:
+    """Sum parameters that stand by margin account over each account; NaN where none of its margin accounts has one."""
+    found: dict[tuple[str, str], Any] = {}
+    codes, place = np.unique(ledger.snap.book.margin_account[ledger.margins], return_inverse=True)
+    names = ledger.label("account", codes).tolist()
+    for column, values in ledger.changed_margins.items():
+        told = np.asarray(values == values, dtype=np.bool_)
+        total = ledger.numbers(np.zeros(len(codes)))
+        np.add.at(total, place[told], values[told])
+        total[np.bincount(place[told], minlength=len(codes)) == 0] = np.nan
+        found |= {(column, name): value for name, value in zip(names, total.tolist(), strict=True)}
+    return found
+
+
 def _with_changes(ledger: Ledger, name: str, changed: dict[tuple[str, str], Any]) -> pd.DataFrame:
     """Give a table with new values of parameters, in rows of its own where there were none."""
     import pandas as pd
 
     frame = ledger.snap.table(name).frame()
-    key = {"markets": "asset", "accounts": "account"}.get(name)
+    label, key = ledger.terms.protocol_label, {"markets": "asset", "accounts": "account"}.get(name)
     frame = frame.astype({column: object for column in ("protocol", key) if column and column in frame})
-    for (column, of), value in changed.items():
-        here = frame["protocol"] == ledger.terms.protocol_label if "protocol" in frame else pd.Series(dtype=bool)
-        if key:
-            here &= frame[key] == of
-        if not here.any():
-            row = {"protocol": ledger.terms.protocol_label} | ({key: of} if key else {})
-            frame = pd.concat([frame, pd.DataFrame([row])], ignore_index=True)
-            here = pd.Series(np.arange(len(frame)) == len(frame) - 1)
-        frame.loc[here, column] = float(value)
+    row = _rows_of(frame, label, key)
+    fresh = sorted({of for (_, of), value in changed.items() if value == value} - row.keys())
+    if fresh:
+        rows = pd.DataFrame({"protocol": [label] * len(fresh)} | ({key: fresh} if key else {}), dtype=object)
+        frame = pd.concat([frame, rows], ignore_index=True)
+        row = _rows_of(frame, label, key)
+    for column in dict.fromkeys(column for column, _ in changed):
+        new = {row[of]: float(value) for (what, of), value in changed.items() if what == column and of in row}
+        values = frame[column].to_numpy(np.float64, copy=True) if column in frame else np.full(len(frame), np.nan)
+        values[list(new)] = list(new.values())
+        frame[column] = values
     return frame
+
+
+def _rows_of(frame: pd.DataFrame, protocol: str, key: str | None) -> dict[str, int]:
+    """Row of the protocol for each asset or account, or its one row."""
+    if "protocol" not in frame:
+        return {}
+    rows = np.flatnonzero(frame["protocol"] == protocol).tolist()
+    names = frame[key].iloc[rows].tolist() if key else [""] * len(rows)
+    return dict(zip(names, rows, strict=True))

@@ -114,6 +114,7 @@ class Ledger:
         self.is_row: list[bool] = []  # whether a movement is of rows that stand here
         self.steps: list[dict[str, Any]] = []  # columns of the steps of a wave of calls
         self.changed: dict[tuple[str, str, str], Any] = {}  # (table, column, label of asset or account) -> new value
+        self.changed_margins: dict[str, Amounts] = {}  # column of accounts -> new value of every margin account
         self.auctions: list[dict[str, Any]] = []
         self.written_down: dict[int, Any] = {}  # asset -> factor on every lender's claim
 
@@ -240,13 +241,23 @@ class Ledger:
                 )
             )
 
-    def credit(self, account: str | Labels, protocol: str, side: str, asset: Ints, amount: Amounts, why: str) -> None:
+    def credit(
+        self,
+        account: str | Labels,
+        protocol: str,
+        side: str,
+        asset: Ints,
+        amount: Amounts,
+        why: str,
+        *,
+        bucket: str | Labels = "",
+    ) -> None:
         """Note changes of holdings that no margin account here has: treasuries, wallets, pools, surplus of owners."""
         some = np.asarray(amount != 0, dtype=np.bool_)
         n = int(some.sum())
         if n:
-            whose = self._repeated(account, n) if isinstance(account, str) else account[some]
-            where = (self._repeated(protocol, n), self._repeated("", n), self._repeated(side, n))
+            whose, group = (self._repeated(one, n) if isinstance(one, str) else one[some] for one in (account, bucket))
+            where = (self._repeated(protocol, n), group, self._repeated(side, n))
             self.is_row.append(False)
             self.movements.append(Movements(whose, *where, self.label("asset", asset[some]), amount[some], why))
 
@@ -284,6 +295,12 @@ class Ledger:
     def change(self, table: str, name: str, value: Any, of: str = "") -> None:
         """Note a parameter's new value."""
         self.changed[table, name, of] = value
+
+    def now_margins(self, name: str) -> Amounts:
+        """Give what a parameter of accounts stands at, by margin account; NaN where nothing is given."""
+        if name in self.changed_margins:
+            return self.changed_margins[name]
+        return self.numbers(self.terms.of_margins(name, self.margins))
 
     # -- who bears what no collateral is left for ---------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from riskgraph.arrays import Bools
 
-__all__ = ["Amounts", "exact", "filled", "plain", "quotient", "rounded_down", "rounded_up"]
+__all__ = ["Amounts", "exact", "filled", "plain", "quotient", "rounded_down", "rounded_up", "whole_units"]
 
 Amounts = NDArray[Any]  # float64, or Fractions
 _NEAR = 8.0 * np.finfo(np.float64).eps  # a float this close to a whole number of units is that number
@@ -65,6 +65,17 @@ def rounded_up(values: Amounts, scale: Amounts) -> Amounts:
     [Fraction(31, 25)]
     """
     return _rounded(values, scale, math.ceil, np.ceil)
+
+
+def whole_units(value: Any, scale: Any) -> Any:
+    """Round one number, a Fraction or a float, as :func:`rounded_down` does.
+
+    >>> whole_units(Fraction(12345, 10000), 100), whole_units(1.2345, 0)
+    (Fraction(123, 100), 1.2345)
+    """
+    if isinstance(value, float):
+        return float(rounded_down(np.array([value]), np.array([scale], dtype=np.float64))[0]) if scale else value
+    return _one(value, scale, math.floor)
 
 
 def _rounded(values: Amounts, scale: Amounts, whole: Any, wholes: Any) -> Amounts:

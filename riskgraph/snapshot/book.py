@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, read_only, summed
-from riskgraph.snapshot.prices import market_price
+from riskgraph.snapshot.prices import market_price, par_debts
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def book_of(snap: Snapshot) -> Book:
     positions = snap.table("positions")
     n_protocols, n_assets = len(snap.labels("protocol")), len(snap.labels("asset"))
     account, protocol, asset = (positions.code(name) for name in ("account", "protocol", "asset"))
-    price = market_price(positions, snap.table("assets"), snap.table("markets"), n_protocols)
+    at_par = par_debts(snap._built.tables)
+    price = market_price(positions, snap.table("assets"), snap.table("markets"), n_protocols, at_par)
     margin, first = _margins(account, protocol, positions.code("bucket"))
     accounts = snap.table("accounts")
     match = _matches(accounts, account[first], protocol[first], n_protocols)

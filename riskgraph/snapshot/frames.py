@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskgraph.snapshot.parameters import RULES
+from riskgraph.snapshot.prices import own_prices, par_debts
 from riskgraph.snapshot.schema import KINDS, TABLES
 from riskgraph.snapshot.venues import defaults_taken
 
@@ -46,6 +47,7 @@ def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
     lines += snap.families.notes
     lines += protocol_terms(snap)[3]
     lines += defaults_taken(snap._built.tables, snap._built.labels)
+    lines += _par_note(snap)
     lines += _basket_note(snap)
     lines += _depth_note(snap)
     lines += _entry_note(snap)
@@ -53,6 +55,21 @@ def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
     lines += _spiral_note(snap)
     lines += _case_notes(snap)
     return tuple(dict.fromkeys(lines))
+
+
+def _par_note(snap: Snapshot) -> list[str]:
+    """Debts that a contract counts at par although they trade elsewhere."""
+    n_assets, price = len(snap.labels("asset")), snap.table("assets").number("price")
+    markets = snap.table("markets")
+    shown = ~np.isnan(markets.number("price"))
+    given = markets.code("protocol")[shown].astype(np.int64) * n_assets + markets.code("asset")[shown]
+    keys = np.setdiff1d(par_debts(snap._built.tables), given)
+    keys = keys[price[keys % n_assets] != 1.0]
+    return [
+        f"markets.price: {snap.labels('asset')[int(key % n_assets)]} counts at par (1 USD) at "
+        f"{snap.labels('protocol')[int(key // n_assets)]}, as its contract has it, not at {price[key % n_assets]:g}"
+        for key in keys
+    ]
 
 
 def _basket_note(snap: Snapshot) -> list[str]:
@@ -192,7 +209,7 @@ def _filled_markets(snap: Snapshot, frame: pd.DataFrame) -> pd.DataFrame:
             "asset": snap.labels("asset").to_numpy(zero_copy_only=False)[keys % n_assets],
         }
     )
-    prices = snap.table("assets").number("price")[keys % n_assets]
+    prices = own_prices(snap._built.tables, keys // n_assets, keys % n_assets)
     if len(frame):
         frame = pairs.merge(frame.astype({"protocol": object, "asset": object}), how="left", on=["protocol", "asset"])
     else:

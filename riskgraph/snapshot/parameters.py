@@ -20,10 +20,15 @@ _TABLE: Final = Path(__file__).with_suffix(".csv")
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """What the tables must know of a rule: its name, and whether it lends collateral out (METHODS 2)."""
+    """What the tables must know of a rule.
+
+    ``lends_collateral``: whether it lends collateral out (METHODS 2). ``debt_at_par``: whether its contract counts a
+    unit of its debt as 1 USD, whatever that trades at.
+    """
 
     name: str
     lends_collateral: bool = False
+    debt_at_par: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,9 @@ class Parameter:
         return tuple(self.by_rule)
 
 
+_DEBT_AT_PAR: Final = ("liquity_v1", "liquity_v2")
 RULES: dict[str, RuleFacts] = {
-    name: RuleFacts(name, lends_collateral)
+    name: RuleFacts(name, lends_collateral, name in _DEBT_AT_PAR)
     for name, lends_collateral in {
         "lending": True,
         "aave_v2": True,

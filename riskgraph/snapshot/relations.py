@@ -10,6 +10,7 @@ import numpy as np
 
 from riskgraph.arrays import Bools, read_only, summed
 from riskgraph.errors import Faults
+from riskgraph.snapshot.prices import own_prices
 from riskgraph.snapshot.tables import Table
 from riskgraph.snapshot.venues import check_parameters
 
@@ -28,16 +29,16 @@ def check_relations(tables: Mapping[str, Table], labels: Mapping[str, Any], faul
         _check_remainders(tables, labels, faults)
 
 
-def without_defaults(markets: Table, assets: Table) -> Table:
-    """Leave out market prices that are the asset's own, and rows in which nothing else is given.
+def without_defaults(tables: Mapping[str, Table]) -> Table:
+    """Leave out of ``markets`` prices that stand there by default, and rows in which nothing else is given.
 
     A frame of ``markets`` comes with every default filled in: handed back, it must not pin today's prices.
     """
+    markets = tables["markets"]
     if "price" in markets.numbers:
-        price = np.empty(len(assets))
-        price[assets.code("asset")] = assets.number("price")
         shown = markets.number("price")
-        shown = np.where(shown == price[markets.code("asset")], np.nan, shown)
+        own = own_prices(tables, markets.code("protocol"), markets.code("asset"))
+        shown = np.where(shown == own, np.nan, shown)
         markets = replace(markets, numbers={**markets.numbers, "price": read_only(shown)})
     numbers = {name: values for name, values in markets.numbers.items() if not np.isnan(values).all()}
     told = np.zeros(len(markets), dtype=bool)

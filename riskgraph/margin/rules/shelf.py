@@ -46,6 +46,7 @@ def add_rule(
     rule: Rule,
     *,
     lends_collateral: bool = False,
+    debt_at_par: bool = False,
     parameters: tuple[Parameter, ...] = (),
     shared: Mapping[tuple[str, str], RuleDefault] = MappingProxyType({}),
 ) -> None:
@@ -57,6 +58,8 @@ def add_rule(
         Most lending rules are a :class:`riskgraph.margin.rules.rule.PairRule` with one method.
     lends_collateral : bool
         Whether collateral is lent out, so that it is a claim on the protocol.
+    debt_at_par : bool
+        Whether a unit of debt counts as 1 USD where ``markets.price`` gives no other price.
     parameters : tuple of Parameter
         Parameters of its own, with table, unit, range and default.
     shared : mapping of (table, name) to RuleDefault
@@ -69,5 +72,5 @@ def add_rule(
     """
     if rule.name in _OWN:
         raise InputError(f"add_rule: expected a name that no rule has, got {rule.name!r}")
-    declare_rule(RuleFacts(rule.name, lends_collateral), parameters, shared)
+    declare_rule(RuleFacts(rule.name, lends_collateral, debt_at_par), parameters, shared)
     _added[rule.name] = rule
