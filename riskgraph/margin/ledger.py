@@ -16,8 +16,7 @@ from riskgraph.margin.terms import Terms
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from riskgraph.margin.dutch_auction import Auction
     from riskgraph.margin.rules.rule import Rule
     from riskgraph.snapshot.snapshot import Snapshot
 
@@ -104,7 +103,7 @@ class Ledger:
         self.asset = np.append(book.asset[rows], -1)
         self.side = np.append(book.side[rows], -1)
         self.amount = self.numbers(np.append(book.amount[rows], 0.0))
-        self.price = self.numbers(np.append(book.price[rows], 0.0))
+        self.price = self.numbers(np.append(self._prices(rows), 0.0))
         scale = _scales(snap)[self.asset]
         self.scale = scale if exact else plain(scale)
         self.threshold = self._thresholds(np.append(book.threshold[rows], np.nan))
@@ -114,10 +113,18 @@ class Ledger:
         self.is_row: list[bool] = []  # whether a movement is of rows that stand here
         self.steps: list[dict[str, Any]] = []  # columns of the steps of a wave of calls
         self.changed: dict[tuple[str, str, str], Any] = {}  # (table, column, label of asset or account) -> new value
-        self.auctions: list[dict[str, Any]] = []
+        self.auctions: list[Auction] = []  # those that calls have started
         self.written_down: dict[int, Any] = {}  # asset -> factor on every lender's claim
 
     # -- what stands --------------------------------------------------------------------------------------------------
+
+    def _prices(self, rows: Ints) -> Floats:
+        """USD a unit as the protocol counts it: debt at par where the rule says so and nobody gave another par."""
+        book = self.snap.book
+        if not self.rule.debt_at_par:
+            return book.price[rows]
+        at_par = (book.side[rows] == DEBT) & np.isnan(self.terms.shown(book.asset[rows]))
+        return np.where(at_par, 1.0, book.price[rows])
 
     def _thresholds(self, given: Floats) -> Amounts:
         """Thresholds of collateral rows; exactly 1 ÷ liquidation_ratio where only that is given, 0 elsewhere."""
@@ -162,12 +169,13 @@ class Ledger:
         return total
 
     def values(self) -> Amounts:
-        """USD of every row, rounded as the contract does where the token's decimals are known (debt up)."""
+        """USD of every row, rounded as the contract does where the token's decimals are known."""
         value = self.amount * self.price
         if self.rule.usd_decimals is None:
             return value
         scale = self.usd_scale(self.scale)
-        return np.where(self.side == DEBT, rounded_up(value, scale), rounded_down(value, scale))
+        up = (self.side == DEBT) & self.rule.debt_value_up
+        return np.where(up, rounded_up(value, scale), rounded_down(value, scale))
 
     def usd_scale(self, scale: Amounts) -> Amounts:
         """Scale to which the contract rounds values of rows of that scale."""
@@ -240,13 +248,22 @@ class Ledger:
                 )
             )
 
-    def credit(self, account: str | Labels, protocol: str, side: str, asset: Ints, amount: Amounts, why: str) -> None:
+    def credit(
+        self,
+        account: str | Labels,
+        protocol: str,
+        side: str,
+        asset: Ints,
+        amount: Amounts,
+        why: str,
+        bucket: str | Labels = "",
+    ) -> None:
         """Note changes of holdings that no margin account here has: treasuries, wallets, pools, surplus of owners."""
         some = np.asarray(amount != 0, dtype=np.bool_)
         n = int(some.sum())
         if n:
-            whose = self._repeated(account, n) if isinstance(account, str) else account[some]
-            where = (self._repeated(protocol, n), self._repeated("", n), self._repeated(side, n))
+            whose, group = (self._repeated(of, n) if isinstance(of, str) else of[some] for of in (account, bucket))
+            where = (self._repeated(protocol, n), group, self._repeated(side, n))
             self.is_row.append(False)
             self.movements.append(Movements(whose, *where, self.label("asset", asset[some]), amount[some], why))
 
@@ -304,6 +321,14 @@ class Ledger:
                 units -= self._out_of_reserve(units, price)
             self._socialise(int(asset), units)
 
+    def to_system(self, usd: Any) -> None:
+        """Let the protocol's surplus gain (or lose, below 0): what it does not cover is a deficit, made good first."""
+        if not usd:
+            return
+        stands = self.now("protocols", "reserve_usd") - self.now("protocols", "deficit_usd") + usd
+        self.change("protocols", "reserve_usd", max(stands, 0))
+        self.change("protocols", "deficit_usd", max(-stands, 0))
+
     def _out_of_reserve(self, units: Any, price: Any) -> Any:
         """Pay what the reserve holds; give the units that it paid for."""
         reserve = self.now("protocols", "reserve_usd")
@@ -333,12 +358,6 @@ class Ledger:
         published = self.terms.supply_units(asset)
         whole = self.numbers(max(claims, owed) if np.isnan(published) else max(published, claims))[0]
         return whole * self.written_down.get(asset, 1)
-
-    def auctions_frame(self) -> pd.DataFrame:
-        """Auctions that calls have started, a row each."""
-        import pandas as pd
-
-        return pd.DataFrame(self.auctions)
 
     def place(self, margin: Ints) -> dict[str, Any]:
         """Columns of a step that say whose margin account it is."""

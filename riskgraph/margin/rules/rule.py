@@ -32,6 +32,11 @@ class Rule(ABC):
         Whether a health of exactly 1 may be liquidated; most rules liquidate below 1 only.
     usd_decimals : int or None
         Digits to which the contract rounds values (collateral down, debt up); None: it does not.
+    debt_value_up : bool
+        Whether values of debt are rounded up; else down, as those of collateral.
+    debt_at_par : bool
+        Whether the contract counts a unit of debt as 1 USD whatever its market price (a par of its own stands in
+        ``markets.price``).
     reaches_market : {"at once", "auction", "storefront", "never"}
         When what is seized is sold (METHODS 5.4).
     bearer : {"none", "deficit", "reserve", "lenders", "system", "borrowers"}
@@ -49,6 +54,8 @@ class Rule(ABC):
     healthy_reason: ClassVar[str] = "healthy"
     at_equality: ClassVar[bool] = False
     usd_decimals: ClassVar[int | None] = None
+    debt_value_up: ClassVar[bool] = True
+    debt_at_par: ClassVar[bool] = False
     reaches_market: ClassVar[str] = "at once"
     bearer: ClassVar[str] = "none"
     weighs_collateral: ClassVar[bool] = True
