@@ -18,6 +18,7 @@ from .errors import RiskGraphError as RiskGraphError
 from .graph.book import exposure_graph as exposure_graph
 from .graph.exposure import ExposureGraph as ExposureGraph
 from .margin.account_health import health as health
+from .margin.auction_calls import auction_take as auction_take
 from .margin.liquidation_calls import Liquidated as Liquidated
 from .margin.liquidation_calls import Quote as Quote
 from .margin.liquidation_calls import liquidate as liquidate

@@ -16,8 +16,7 @@ from riskgraph.margin.terms import Terms
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from riskgraph.margin.dutch_auction import Auction
     from riskgraph.margin.rules.rule import Rule
     from riskgraph.snapshot.snapshot import Snapshot
 
@@ -115,7 +114,7 @@ class Ledger:
         self.steps: list[dict[str, Any]] = []  # columns of the steps of a wave of calls
         self.changed: dict[tuple[str, str, str], Any] = {}  # (table, column, label of asset or account) -> new value
         self.changed_margins: dict[str, Amounts] = {}  # column of accounts -> new value of every margin account
-        self.auctions: list[dict[str, Any]] = []
+        self.auctions: list[Auction] = []  # those that calls have started
         self.written_down: dict[int, Any] = {}  # asset -> factor on every lender's claim
 
     # -- what stands --------------------------------------------------------------------------------------------------
@@ -338,6 +337,14 @@ class Ledger:
                 units -= self._out_of_reserve(units, price)
             self._socialise(int(asset), units)
 
+    def to_system(self, usd: Any) -> None:
+        """Let the protocol's surplus gain (or lose, below 0): what it does not cover is a deficit, made good first."""
+        if not usd:
+            return
+        stands = self.now("protocols", "reserve_usd") - self.now("protocols", "deficit_usd") + usd
+        self.change("protocols", "reserve_usd", max(stands, 0))
+        self.change("protocols", "deficit_usd", max(-stands, 0))
+
     def _out_of_reserve(self, units: Any, price: Any) -> Any:
         """Pay what the reserve holds; give the units that it paid for."""
         reserve = self.now("protocols", "reserve_usd")
@@ -376,12 +383,6 @@ class Ledger:
         published = self.terms.supply_units(asset)
         whole = self.numbers(max(claims, owed) if np.isnan(published) else max(published, claims))[0]
         return whole * self.written_down.get(asset, 1)
-
-    def auctions_frame(self) -> pd.DataFrame:
-        """Auctions that calls have started, a row each."""
-        import pandas as pd
-
-        return pd.DataFrame(self.auctions)
 
     def place(self, margin: Ints) -> dict[str, Any]:
         """Columns of a step that say whose margin account it is."""

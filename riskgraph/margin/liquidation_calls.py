@@ -12,6 +12,7 @@ import numpy as np
 from riskgraph.arrays import Floats, Ints
 from riskgraph.errors import InputError
 from riskgraph.margin.aftermath import movements_of, snapshot_after
+from riskgraph.margin.dutch_auction import AUCTION_COLUMNS, Auction
 from riskgraph.margin.ledger import COLLATERAL, DEBT, Ledger, Request
 from riskgraph.margin.rounding import exact, plain
 from riskgraph.margin.rules.rule import Rule
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["Liquidated", "Quote", "liquidate", "liquidation_quote"]
+__all__ = ["Liquidated", "Quote", "code_of", "liquidate", "liquidation_quote", "liquidator_of", "steps_frame"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,16 +96,24 @@ _QUOTED = tuple(name for name in Quote.__annotations__ if name not in ("more", "
 class Liquidated:
     """Calls carried out one after another, and what they leave.
 
-    ``steps`` holds a row a call in order, ``movements`` every change of a holding, ``auctions`` those that are open
-    (Maker), ``after`` the snapshot with every account, pool and reserve as the calls left it.
+    ``steps`` holds a row a call in order, ``movements`` every change of a holding, ``auctions`` a row an auction that
+    the calls have started (Maker), ``started`` the same in exact numbers, ``after`` the snapshot with every account,
+    pool and reserve as the calls left it.
     """
 
     before: Snapshot
     after: Snapshot
     steps: pd.DataFrame
     movements: pd.DataFrame
-    auctions: pd.DataFrame
     provenance: Provenance
+    started: tuple[Auction, ...] = ()
+
+    @property
+    def auctions(self) -> pd.DataFrame:
+        """Auctions that the calls have started, open or closed, a row each; amounts as :class:`Auction` says them."""
+        import pandas as pd
+
+        return pd.DataFrame([one.row() for one in self.started], columns=AUCTION_COLUMNS)
 
     def to_frame(self) -> pd.DataFrame:
         """Give the steps."""
@@ -278,8 +287,8 @@ def liquidate(
         snapshot_after(ledger, note),
         steps,
         movements_of(ledger),
-        ledger.auctions_frame(),
         Provenance("liquidate", snap.digest, arguments),
+        tuple(ledger.auctions),
     )
 
 
@@ -294,7 +303,7 @@ def _carried_out(
     liquidator: str,
 ) -> tuple[Ledger, pd.DataFrame]:
     check_snapshot(snap)
-    code = _code(snap, "protocol", protocol, "protocol")
+    code = code_of(snap, "protocol", protocol, "protocol")
     rule = rule_named(snap.venues.rule[code])
     wanted = _margins(snap, code, protocol, accounts, buckets)
     margins = np.flatnonzero(snap.book.margin_protocol == code) if rule.needs_all else np.unique(wanted)
@@ -304,13 +313,14 @@ def _carried_out(
         _asset(snap, ledger, wanted, debt_asset, DEBT),
         _asset(snap, ledger, wanted, collateral_asset, COLLATERAL),
         **_asked(rule, asked, len(wanted)),
-        liquidator=_liquidator(snap, liquidator),
+        liquidator=liquidator_of(snap, liquidator),
     )
     rule.carry_out(ledger, request)
     return ledger, steps_frame(ledger)
 
 
-def _code(snap: Snapshot, domain: str, label: str, what: str) -> int:
+def code_of(snap: Snapshot, domain: str, label: str, what: str) -> int:
+    """Code of a label that a caller gave, which must be one of the snapshot's."""
     at = int(snap.labels(domain).index(str(label)).as_py())
     if at < 0:
         raise InputError(
@@ -343,7 +353,7 @@ def _asset(snap: Snapshot, ledger: Ledger, wanted: Ints, label: str | None, side
     if label is None:
         return np.full(len(wanted), -1)
     what = "debt_asset" if side == DEBT else "collateral_asset"
-    code = _code(snap, "asset", label, what)
+    code = code_of(snap, "asset", label, what)
     held = np.zeros(len(ledger.margins) + 1, dtype=bool)
     held[ledger.margin[(ledger.side == side) & (ledger.asset == code)]] = True
     place = np.searchsorted(ledger.margins, wanted)
@@ -389,10 +399,11 @@ def _amounts_of(name: str, value: Any, n: int) -> Floats:
     return values
 
 
-def _liquidator(snap: Snapshot, label: str) -> str:
+def liquidator_of(snap: Snapshot, label: str | None) -> str:
+    """Label of who calls, empty for somebody outside the snapshot."""
     if label:
-        _code(snap, "account", label, "liquidator")
-    return label
+        code_of(snap, "account", label, "liquidator")
+    return label or ""
 
 
 def steps_frame(ledger: Ledger) -> pd.DataFrame:

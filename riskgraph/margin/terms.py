@@ -87,6 +87,19 @@ class Terms:
         result[assets >= 0] = filled
         return result
 
+    def shown(self, assets: Ints) -> Floats:
+        """Give the prices that the protocol's own oracle shows, USD a unit; NaN where none is given."""
+        found: Floats = np.append(self._grid(self.snap.table("markets"), "price"), np.nan)[assets]
+        return found
+
+    def prices(self, assets: Ints) -> Floats:
+        """Give prices at the protocol, USD a unit: what its oracle shows, else the asset's own; asset -1: NaN."""
+        table = self.snap.table("assets")
+        own = np.full(len(self.snap.labels("asset")) + 1, np.nan)
+        own[table.code("asset")] = table.number("price")
+        shown = self.shown(assets)
+        return np.where(np.isnan(shown), own[assets], shown)
+
     def choice(self, name: str, asset: int) -> str:
         """Give a parameter of the protocol's market in an asset that is one of a few words."""
         table = self.snap.table("markets")

@@ -68,7 +68,7 @@ class Parameter:
         return tuple(self.by_rule)
 
 
-_DEBT_AT_PAR: Final = ("liquity_v1", "liquity_v2")
+_DEBT_AT_PAR: Final = ("maker", "liquity_v1", "liquity_v2")
 RULES: dict[str, RuleFacts] = {
     name: RuleFacts(name, lends_collateral, name in _DEBT_AT_PAR)
     for name, lends_collateral in {
