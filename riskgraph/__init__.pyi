@@ -23,6 +23,8 @@ from .margin.liquidation_calls import Liquidated as Liquidated
 from .margin.liquidation_calls import Quote as Quote
 from .margin.liquidation_calls import liquidate as liquidate
 from .margin.liquidation_calls import liquidation_quote as liquidation_quote
+from .margin.storefront import StorefrontSale as StorefrontSale
+from .margin.storefront import buy_collateral as buy_collateral
 from .ownership import CrossHoldings as CrossHoldings
 from .ownership import cross_holdings as cross_holdings
 from .readers.reading import read_snapshot as read_snapshot

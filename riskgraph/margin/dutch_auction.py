@@ -138,9 +138,7 @@ class AuctionTerms:
             after = replace(after, loss=max(after.due - after.paid, zero))
         return Taken("", price, paid, bought, returned, after)
 
-    def _bought(
-        self, auction: Auction, seconds: int, price: Fraction, amount: Any
-    ) -> tuple[str, Fraction, Fraction]:
+    def _bought(self, auction: Auction, seconds: int, price: Fraction, amount: Any) -> tuple[str, Fraction, Fraction]:
         """Give the reason for a refusal, what is bought, and what is paid for it."""
         lot, tab, wad = auction.lot, auction.tab, WAD if auction.rounded else 0
         if not auction.open:
