@@ -25,6 +25,8 @@ from .margin.liquidation_calls import liquidate as liquidate
 from .margin.liquidation_calls import liquidation_quote as liquidation_quote
 from .margin.span import SpanMargin as SpanMargin
 from .margin.span import span_margin as span_margin
+from .margin.storefront import StorefrontSale as StorefrontSale
+from .margin.storefront import buy_collateral as buy_collateral
 from .ownership import CrossHoldings as CrossHoldings
 from .ownership import cross_holdings as cross_holdings
 from .readers.reading import read_snapshot as read_snapshot

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from riskgraph.errors import InputError
 from riskgraph.margin.aftermath import movements_of, snapshot_after
 from riskgraph.margin.dutch_auction import RAD, Auction, AuctionTerms, Taken
 from riskgraph.margin.ledger import Ledger
-from riskgraph.margin.liquidation_calls import Liquidated, liquidator_of, steps_frame
+from riskgraph.margin.liquidation_calls import Liquidated, amounts_of, liquidator_of, steps_frame
 from riskgraph.margin.rounding import Amounts, exact, filled, rounded_down
 from riskgraph.margin.rules.maker import all_dirt
 from riskgraph.margin.rules.shelf import rule_named
@@ -115,7 +114,8 @@ def auction_take(
     buyer = liquidator_of(liquidated.after, liquidator)
     chosen = _chosen(liquidated, account, auction)
     ledger = _ledger(liquidated, chosen)
-    taken = _terms(ledger, chosen).take(chosen, _age(chosen, seconds), _amount(amount))
+    asked = exact(amounts_of("amount", math.inf if amount is None else amount))[0]
+    taken = _terms(ledger, chosen).take(chosen, _age(chosen, seconds), asked)
     before = ledger.health()
     if not taken.refused:
         _settle(liquidated, ledger, taken, buyer)
@@ -146,20 +146,13 @@ def _numbers(auctions: list[Auction]) -> str:
 
 
 def _age(auction: Auction, seconds: float) -> int:
-    if not isinstance(seconds, Real) or not seconds >= auction.seconds or seconds != math.floor(seconds):
+    age = float(amounts_of("seconds", seconds)[0])
+    if not age.is_integer() or age < auction.seconds:
         raise InputError(
             f"seconds: expected a whole number of at least {auction.seconds}, the age of the auction at its last "
             f"purchase, got {seconds!r}"
         )
-    return int(seconds)
-
-
-def _amount(amount: float | None) -> Any:
-    if amount is None:
-        return math.inf
-    if not isinstance(amount, Real) or not amount >= 0:
-        raise InputError(f"amount: expected a number of units of at least 0, got {amount!r}")
-    return exact(float(amount))[0]
+    return int(age)
 
 
 def _ledger(liquidated: Liquidated, auction: Auction) -> Ledger:
@@ -228,7 +221,7 @@ def _held(snap: Snapshot, auction: Auction) -> Any:
 
 
 def _count(before: Snapshot, ledger: Ledger, running: list[Auction], auction: Auction) -> None:
-    """Set the debt that is in auction: what was so before these auctions, and their tabs that are still to be raised."""
+    """Set the debt that is in auction: what was so before these auctions, and what they are still to raise."""
     terms = Terms(before, _code(before, "protocol", auction.protocol), ledger.rule.name)
     ilk = np.array([_code(before, "asset", auction.collateral_asset)])
     mine = [one.tab for one in running if one.collateral_asset == auction.collateral_asset]

@@ -104,8 +104,8 @@ class Ledger:
         self.side = np.append(book.side[rows], -1)
         self.amount = self.numbers(np.append(book.amount[rows], 0.0))
         self.price = self.numbers(np.append(book.price[rows], 0.0))
-        scale = _scales(snap)[self.asset]
-        self.scale = scale if exact else plain(scale)
+        self.scales = _scales(snap) if exact else plain(_scales(snap))  # by asset
+        self.scale = self.scales[self.asset]
         self.threshold = self._thresholds(np.append(book.threshold[rows], np.nan))
         self.weight = self._debt_weights()
         self.extra_collateral, self.extra_weighted, self.extra_debt = self._remainders()

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["Liquidated", "Quote", "code_of", "liquidate", "liquidation_quote", "liquidator_of", "steps_frame"]
+__all__ = [
+    "Liquidated",
+    "Quote",
+    "amounts_of",
+    "code_of",
+    "liquidate",
+    "liquidation_quote",
+    "liquidator_of",
+    "steps_frame",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -378,7 +387,7 @@ def _asked(rule: Rule, asked: Mapping[str, Any], n: int) -> dict[str, Any]:
             )
     if len(given) > 1:
         raise InputError(f"{', '.join(given)}: expected one of them, got both")
-    amounts = {name: exact(_amounts_of(name, value, n)) for name, value in given.items()}
+    amounts = {name: exact(amounts_of(name, value, n)) for name, value in given.items()}
     nothing = np.full(n, np.nan, dtype=object)
     most = np.full(n, np.inf, dtype=object)
     found: dict[str, Any] = {
@@ -389,7 +398,8 @@ def _asked(rule: Rule, asked: Mapping[str, Any], n: int) -> dict[str, Any]:
     return found
 
 
-def _amounts_of(name: str, value: Any, n: int) -> Floats:
+def amounts_of(name: str, value: Any, n: int = 1) -> Floats:
+    """Amounts that a caller gave, one for all calls or one each, checked."""
     try:
         values = np.broadcast_to(np.asarray(value, dtype=np.float64), (n,))
     except (TypeError, ValueError) as error:

@@ -160,11 +160,10 @@ def _only_row(ledger: Ledger, margin: Ints, side: int) -> Ints:
     count = np.bincount(ledger.margin[held], minlength=len(ledger.margins))
     several = margin[count[margin] > 1]
     if len(several):
-        what = SIDES[side]
         who = ", ".join(ledger.place(np.unique(several)[:5])["account"])
         raise InputError(
-            f"positions.bucket: expected vaults of one {what} each at {ledger.terms.protocol_label} (rule maker; "
-            f"several vaults of one account stand in buckets), got several for {who}"
+            f"positions.bucket: expected vaults of one {SIDES[side]} each at {ledger.terms.protocol_label} (rule "
+            f"maker; several vaults of one account stand in buckets), got several for {who}"
         )
     rows = ledger.row_of(margin, np.full(len(margin), -1), side)
     held_row = np.full(len(ledger.margins), -1)
@@ -226,7 +225,7 @@ def _fitting(vault: _Vaults, room: Any) -> tuple[str, Any]:
 
 
 def _lots(vaults: _Vaults, dart: Amounts) -> _Lots:
-    """What goes to auction where this much normalised debt does; all of a vault is all of its rows."""
+    """Say what goes to auction where this much normalised debt does; all of a vault is all of its rows."""
     some, whole = np.asarray(dart > 0, dtype=np.bool_), np.asarray(dart == vaults.art, dtype=np.bool_)
     lot = rounded_down(quotient(vaults.ink * dart, vaults.art), vaults.wad)
     due = np.where(some & whole, vaults.debt, dart * vaults.rate)
@@ -240,15 +239,15 @@ def _open_auctions(ledger: Ledger, margin: Ints, vaults: _Vaults, lots: _Lots) -
     """Note the auctions; give the number of each vault's, 0 where none has started."""
     number = np.zeros(len(margin), dtype=np.int64)
     place = ledger.place(margin)
-    names = [ledger.label("asset", ledger.asset[rows]) for rows in (vaults.owed, vaults.pledged)]
-    exactly = [
-        values if values.dtype == object else exact(values) for values in (lots.top, lots.lot, lots.tab, lots.due)
-    ]
+    debt, collateral = (ledger.label("asset", ledger.asset[rows]) for rows in (vaults.owed, vaults.pledged))
+    top, lot, tab, due = (_fractions(values) for values in (lots.top, lots.lot, lots.tab, lots.due))
     for at in np.flatnonzero(np.asarray(lots.lot > 0, dtype=np.bool_)).tolist():
         number[at] = len(ledger.auctions) + 1
-        where = {name: str(place[name][at]) for name in ("account", "protocol", "bucket")}
-        assets = {"debt_asset": str(names[0][at]), "collateral_asset": str(names[1][at])}
-        amounts = dict(zip(("top", "lot", "tab", "due"), (values[at] for values in exactly), strict=True))
-        rounded = bool(vaults.wad[at] > 0)
-        ledger.auctions.append(Auction(int(number[at]), **where, **assets, **amounts, rounded=rounded))
+        where = (place["account"][at], place["protocol"][at], place["bucket"][at], debt[at], collateral[at])
+        amounts = (top[at], lot[at], tab[at], due[at])
+        ledger.auctions.append(Auction(int(number[at]), *where, *amounts, rounded=bool(vaults.wad[at] > 0)))
     return number
+
+
+def _fractions(values: Amounts) -> Amounts:
+    return values if values.dtype == object else exact(values)
