@@ -45,9 +45,9 @@ class TroveBooks:
     pool: Any
     published: bool
 
-    def trove(self, margin: int, branch: Branch) -> Trove:
-        """Give a trove as a rule sees it."""
-        collateral, debt = self.collateral[margin], self.debt[margin]
+    def trove(self, margin: int, branch: Branch, *, gone: bool) -> Trove:
+        """Give a trove as a rule sees it; nothing is left of one that is gone."""
+        collateral, debt = (0, 0) if gone else (self.collateral[margin], self.debt[margin])
         return Trove(collateral, debt, branch.ratio(collateral, debt), self.least[margin])
 
     def branch(self, ledger: Ledger, rule: TroveRule) -> Branch:

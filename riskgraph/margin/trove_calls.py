@@ -72,10 +72,10 @@ def _gone_through(rule: TroveRule, books: TroveBooks, branch: Branch, margins: I
     met: dict[str, list[Any]] = {"icr": [], "tcr": [], "recovery_mode": [], "pool": []}
     reason = rule.healthy_reason
     for margin in margins.tolist():
-        trove = books.trove(margin, branch)
+        trove = books.trove(margin, branch, gone=margin in closed)
         for name, value in zip(met, (trove.ratio, branch.total_ratio, branch.recovery, branch.pool), strict=True):
             met[name].append(value)
-        call = rule.call(trove, branch) if margin not in closed else None
+        call = rule.call(trove, branch)
         allowed.append(call is not None)
         holds = bool(books.stake[margin] > 0)
         if call is not None and holders <= holds:

@@ -36,8 +36,10 @@ class LiquityV1(TroveRule):
 
     def call(self, trove: Trove, at: Branch) -> TroveCall | None:
         """Share a trove between pool and borrowers, or in recovery mode the one or the other."""
+        if at.recovery and trove.ratio <= 1:
+            return self._shared(trove, at, pool=0)
         if trove.ratio < trove.least:
-            return self._shared(trove, at, pool=0 if at.recovery and trove.ratio <= 1 else at.pool)
+            return self._shared(trove, at, pool=at.pool)
         if at.recovery and trove.ratio < at.total_ratio and trove.debt <= at.pool:
             return self._capped(trove, at)
         return None
