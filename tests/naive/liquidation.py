@@ -230,9 +230,7 @@ def aave_v4(account, collateral, debt, repay=MOST):
         return Call(True, health, "CollateralCannotBeLiquidated")
     found = aave_v4_amounts(account.terms, health, owed, collateral, debt, repay)
     if not found.refused:
-        others = [
-            t for t in account.collaterals if t is not collateral and t.amount > 0 < t.terms["liquidation_threshold"]
-        ]
+        active = [t for t in account.collaterals if t.amount > 0 and t.terms["liquidation_threshold"] > 0]
         if found.seized == collateral.amount and active == [collateral]:
             found.written_off = rest_of_debts(account, debt, found.repaid)
     return found
