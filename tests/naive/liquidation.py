@@ -7,7 +7,7 @@ contract rounds; a token without is not rounded at all.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 MOST = None  # a request for as much as may be
@@ -70,6 +70,14 @@ def usd(token, amount, way, places):
     return way(amount * token.price, None if token.decimals is None else places)
 
 
+def collateral_worth(debt, collateral, repaid):
+    """Units of collateral of the value of units of debt; without end where the collateral is worth nothing."""
+    value = repaid * debt.price
+    if collateral.price == 0:
+        return INFINITE if value > 0 else Fraction(0)
+    return down(value / collateral.price, collateral.decimals)
+
+
 def ratio(weighted, owed):
     return weighted / owed if owed > 0 else INFINITE
 
@@ -115,11 +123,11 @@ def lending(account, collateral, debt, repay=MOST):
     if target is not None and debt.price > 0 and threshold * bonus < target:
         limit = min(limit, up((target * owed - weighted) / ((target - threshold * bonus) * debt.price), debt.decimals))
     repaid = limit if repay is MOST else min(repay, limit)
-    seized = down(repaid * debt.price * bonus / collateral.price, collateral.decimals) if collateral.price else INFINITE
+    worth = collateral_worth(debt, collateral, repaid)
+    seized = INFINITE if worth == INFINITE else down(worth * bonus, collateral.decimals)
     if seized > collateral.amount:
         seized = collateral.amount
-        worth = down(seized * collateral.price / debt.price, debt.decimals)
-        repaid = up(worth / bonus, debt.decimals)
+        repaid = up(down(seized * collateral.price / debt.price, debt.decimals) / bonus, debt.decimals)
     share = collateral.terms.get("protocol_fee", 0)
     fee = up((seized - down(seized / bonus, collateral.decimals)) * share, collateral.decimals)
     least = terms["min_leftover_base"]
@@ -146,7 +154,8 @@ def aave_v2(account, collateral, debt, repay=MOST):
         return Call(True, health, "LPCM_COLLATERAL_CANNOT_BE_LIQUIDATED")
     limit = half_up(debt.amount / 2, debt.decimals)
     repaid = limit if repay is MOST else min(repay, limit)
-    seized = down(repaid * debt.price * bonus / collateral.price, collateral.decimals) if collateral.price else INFINITE
+    worth = collateral_worth(replace(debt, decimals=None), replace(collateral, decimals=None), repaid * bonus)
+    seized = INFINITE if worth == INFINITE else down(worth, collateral.decimals)
     if seized > collateral.amount:
         seized = collateral.amount
         needed = half_up(down(seized * collateral.price / debt.price, debt.decimals) / bonus, debt.decimals)
@@ -188,10 +197,8 @@ def aave_v3(account, collateral, debt, repay=MOST):
         if due > half:
             limit = down(half / debt.price, debt.decimals)
     repaid = limit if repay is MOST else min(repay, limit)
-    seized = INFINITE
-    if collateral.price > 0:
-        worth = down(repaid * debt.price / collateral.price, collateral.decimals)
-        seized = down(worth * bonus, collateral.decimals)
+    worth = collateral_worth(debt, collateral, repaid)
+    seized = INFINITE if worth == INFINITE else down(worth * bonus, collateral.decimals)
     if seized > collateral.amount:
         seized = collateral.amount
         repaid = up(down(seized * collateral.price / debt.price, debt.decimals) / bonus, debt.decimals)
