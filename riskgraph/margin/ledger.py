@@ -10,7 +10,7 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, Labels
 from riskgraph.errors import InputError
-from riskgraph.margin.rounding import Amounts, plain, quotient, rounded_down, rounded_up
+from riskgraph.margin.rounding import Amounts, places, plain, quotient, rounded_down, rounded_up
 from riskgraph.margin.rounding import exact as exact_numbers
 from riskgraph.margin.terms import Terms
 from riskgraph.snapshot.schema import SIDES
@@ -161,18 +161,23 @@ class Ledger:
         np.add.at(total, self.margin[rows], values[rows])
         return total
 
+    def counted(self, rows: Bools) -> Ints:
+        """Count rows by margin account."""
+        return np.bincount(self.margin[rows], minlength=len(self.margins))
+
     def values(self) -> Amounts:
-        """USD of every row, rounded as the contract does where the token's decimals are known (debt up)."""
+        """USD of every row, rounded as the contract does where the token's decimals are known."""
         value = self.amount * self.price
         if self.rule.usd_decimals is None:
             return value
         scale = self.usd_scale(self.scale)
-        return np.where(self.side == DEBT, rounded_up(value, scale), rounded_down(value, scale))
+        up = (self.side == DEBT) & self.rule.debt_rounds_up
+        return np.where(up, rounded_up(value, scale), rounded_down(value, scale))
 
     def usd_scale(self, scale: Amounts) -> Amounts:
         """Scale to which the contract rounds values of rows of that scale."""
         digits = self.rule.usd_decimals
-        return np.where(scale > 0, np.array(0 if digits is None else 10**digits, dtype=scale.dtype), 0)
+        return scale * 0 if digits is None else places(scale, digits)
 
     def totals(self) -> tuple[Amounts, Amounts, Amounts, Amounts]:
         """Give collateral, weighted collateral, debt and weighted debt of every margin account, USD."""
@@ -180,7 +185,7 @@ class Ledger:
         pledged, owed = self.side == COLLATERAL, self.side == DEBT
         return (
             self.summed(value, pledged) + self.extra_collateral,
-            self.summed(value * self.threshold, pledged) + self.extra_weighted,
+            self.summed(self.rule.weighted(self, value), pledged) + self.extra_weighted,
             self.summed(value, owed) + self.extra_debt,
             self.summed(value * self.weight, owed) + self.extra_debt,
         )
@@ -281,6 +286,18 @@ class Ledger:
         mine = np.flatnonzero(self.snap.book.margin_account[self.margins] == at)[:1]
         return self.numbers(self.terms.of_margins(name, self.margins[mine]))[0]
 
+    def of_accounts(self, name: str, margin: Ints) -> Amounts:
+        """Give what a parameter of margin accounts stands at; NaN where nothing is given."""
+        found = self.numbers(self.terms.of_margins(name, self.margins[margin]))
+        changed = {
+            of: value for (table, column, of), value in self.changed.items() if (table, column) == ("accounts", name)
+        }
+        if changed:
+            whose = self.place(margin)["account"]
+            for at in np.flatnonzero(np.isin(whose, list(changed))):
+                found[at] = changed[whose[at]]
+        return found
+
     def change(self, table: str, name: str, value: Any, of: str = "") -> None:
         """Note a parameter's new value."""
         self.changed[table, name, of] = value
@@ -319,6 +336,15 @@ class Ledger:
             self.written_down[asset] = self.written_down.get(asset, 1) * factor
             claims = np.isin(self.side, self.claiming()) & (self.asset == asset)
             self.amount[claims] = self.amount[claims] * factor
+            self._lower_supply(asset, supply * (1 - factor))
+
+    def _lower_supply(self, asset: int, lost: Any) -> None:
+        """Take units off the protocol's published supply, where there is one."""
+        price = self.price[self.asset == asset][0]
+        for name, less in (("supply_usd", lost * price), ("total_supply_assets", lost)):
+            stands = self.now("protocols", name, otherwise=None)
+            if stands is not None:
+                self.change("protocols", name, max(stands - less, 0))
 
     def claiming(self) -> Sequence[int]:
         """Sides whose rows are claims on the protocol."""

@@ -374,7 +374,7 @@ def _asked(rule: Rule, asked: Mapping[str, Any], n: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "repay": amounts.pop("repay", nothing if given else most),
         "seize": amounts.pop("seize", nothing),
-        "more": amounts,
+        "more": {name: amounts.get(name, nothing) for name in rule.asks if name not in ("repay", "seize")},
     }
     return found
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskgraph.arrays import Bools, Ints
+from riskgraph.errors import InputError
 from riskgraph.margin.ledger import COLLATERAL, DEBT, Ledger, Request
 from riskgraph.margin.rounding import Amounts
 
@@ -24,14 +25,14 @@ def settle_pairs(ledger: Ledger, rule: PairRule, request: Request) -> None:
     made = rule.call(pair)
     done = np.asarray(made.refused == "", dtype=np.bool_)
     repaid, seized, fee = (np.where(done, part, 0) for part in (made.repaid, made.seized, made.fee))
-    ledger.move(owed, -repaid, "repaid")
+    surcharge = np.where(done, 0 if made.surcharge is None else made.surcharge, 0)
+    ledger.move(owed, -(repaid if made.cleared is None else np.where(done, made.cleared, 0)), "repaid")
     ledger.move(pledged, -seized, "seized")
-    ledger.credit(
-        ledger.terms.protocol_label, ledger.terms.protocol_label, "deposit", ledger.asset[pledged], fee, "fee"
-    )
+    venue = ledger.terms.protocol_label
+    ledger.credit(venue, venue, "deposit", ledger.asset[pledged], fee, "fee")
+    ledger.credit(venue, venue, "deposit", ledger.asset[owed], surcharge, "fee")
     if request.liquidator:
-        ledger.credit(request.liquidator, "", "wallet", ledger.asset[pledged], seized - fee, "seized")
-        ledger.credit(request.liquidator, "", "wallet", ledger.asset[owed], -repaid, "repaid")
+        _to_liquidator(ledger, rule, request.liquidator, (pledged, owed), (seized - fee, repaid + surcharge))
     rule.settled(ledger, request, pair, made, done)
     bad = _bad_debt(ledger, request.margin, owed, np.asarray(made.closes, dtype=np.bool_) & done)
     seized_usd, repaid_usd = seized * pair.collateral_price, repaid * pair.debt_price
@@ -40,7 +41,7 @@ def settle_pairs(ledger: Ledger, rule: PairRule, request: Request) -> None:
             **ledger.place(request.margin),
             "debt_asset": ledger.label("asset", ledger.asset[owed]),
             "collateral_asset": ledger.label("asset", ledger.asset[pledged]),
-            "liquidatable": pair.liquidatable,
+            "liquidatable": pair.liquidatable if made.liquidatable is None else made.liquidatable,
             "refused": made.refused,
             "health_before": before,
             "health_after": ledger.health()[request.margin],
@@ -50,11 +51,29 @@ def settle_pairs(ledger: Ledger, rule: PairRule, request: Request) -> None:
             "seized_usd": seized_usd,
             "bonus_usd": seized_usd - repaid_usd,
             "fee": fee,
-            "fee_usd": fee * pair.collateral_price,
+            "fee_usd": fee * pair.collateral_price + surcharge * pair.debt_price,
             **bad,
             **made.more,
         }
     )
+
+
+def _to_liquidator(
+    ledger: Ledger, rule: PairRule, who: str, rows: tuple[Ints, Ints], amounts: tuple[Amounts, Amounts]
+) -> None:
+    """Give a named liquidator the collateral and take from it what it repays, or hand it the debt."""
+    (pledged, owed), (received, paid) = rows, amounts
+    if not rule.takes_over:
+        ledger.credit(who, "", "wallet", ledger.asset[pledged], received, "seized")
+        ledger.credit(who, "", "wallet", ledger.asset[owed], -paid, "repaid")
+        return
+    if who in ledger.place(np.arange(len(ledger.margins)))["account"] and (received != 0).any() | (paid != 0).any():
+        raise InputError(
+            f"liquidator: expected an account that is not called in the same request (rule {rule.name}: it takes debts "
+            f"over), got {who!r}"
+        )
+    ledger.credit(who, ledger.terms.protocol_label, "collateral", ledger.asset[pledged], received, "taken over")
+    ledger.credit(who, ledger.terms.protocol_label, "debt", ledger.asset[owed], paid, "taken over")
 
 
 def _pair(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Ints, Ints]:
@@ -65,6 +84,9 @@ def _pair(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Ints,
     owed = ledger.row_of(request.margin, request.debt_asset, DEBT)
     collateral_usd, weighted, debt_usd, owed_usd = (total[request.margin] for total in ledger.totals())
     value, scale = ledger.values(), ledger.scale
+    held = np.asarray(ledger.amount > 0, dtype=np.bool_)
+    pledges = ledger.counted(held & (ledger.side == COLLATERAL)) + (ledger.extra_collateral > 0)
+    unpriced = ledger.counted(held & np.isin(ledger.side, (COLLATERAL, DEBT)) & (ledger.price <= 0))
     pair = Pair(
         collateral=ledger.amount[pledged],
         collateral_price=ledger.price[pledged],
@@ -81,6 +103,9 @@ def _pair(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Ints,
         debt_usd=debt_usd,
         owed_usd=owed_usd,
         other_collateral_usd=collateral_usd - value[pledged],
+        other_collateral=pledges[request.margin] > held[pledged],
+        unpriced=unpriced[request.margin] > 0,
+        by_itself=ledger.place(request.margin)["account"] == request.liquidator,
         liquidatable=rule.liquidatable(weighted, owed_usd),
         repay=request.repay,
         seize=request.seize,
@@ -99,8 +124,8 @@ def _term(ledger: Ledger, request: Request, pledged: Ints, name: str) -> Amounts
     if ledger.terms.has("markets", name):
         return _market_term(ledger, pledged, name)
     if ledger.terms.has("accounts", name):
-        return ledger.numbers(ledger.terms.of_margins(name, ledger.margins[request.margin]))
-    return ledger.numbers(np.full(len(request), ledger.terms.number(name)))
+        return ledger.of_accounts(name, request.margin)
+    return np.full(len(request), ledger.now("protocols", name, otherwise=np.nan), dtype=ledger.amount.dtype)
 
 
 def _market_term(ledger: Ledger, rows: Ints, name: str) -> Amounts:

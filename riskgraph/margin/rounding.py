@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from riskgraph.arrays import Bools
 
-__all__ = ["Amounts", "exact", "filled", "plain", "quotient", "rounded_down", "rounded_up"]
+__all__ = [
+    "Amounts",
+    "exact",
+    "filled",
+    "missing",
+    "places",
+    "plain",
+    "quotient",
+    "rounded_down",
+    "rounded_half_up",
+    "rounded_up",
+]
 
 Amounts = NDArray[Any]  # float64, or Fractions
 _NEAR = 8.0 * np.finfo(np.float64).eps  # a float this close to a whole number of units is that number
@@ -34,14 +45,25 @@ def _fraction(value: float) -> Fraction | float:
     return Fraction(repr(value)) if math.isfinite(value) else value
 
 
+def missing(values: Amounts) -> Bools:
+    """Where nothing is given (NaN).
+
+    >>> missing(np.array([Fraction(1), np.nan], dtype=object)).tolist()
+    [False, True]
+    """
+    if values.dtype != object:
+        return np.isnan(values)
+    found: Bools = np.array([value != value for value in values.ravel()], dtype=np.bool_).reshape(values.shape)
+    return found
+
+
 def filled(values: Amounts, otherwise: Any) -> Amounts:
     """Put a number where nothing is given (NaN).
 
     >>> filled(np.array([1.0, np.nan]), 0).tolist()
     [1.0, 0.0]
     """
-    missing = np.array([value != value for value in values.ravel()], dtype=np.bool_).reshape(values.shape)
-    return np.where(missing, otherwise, values)
+    return np.where(missing(values), otherwise, values)
 
 
 def plain(values: Any) -> Amounts:
@@ -65,6 +87,26 @@ def rounded_up(values: Amounts, scale: Amounts) -> Amounts:
     [Fraction(31, 25)]
     """
     return _rounded(values, scale, math.ceil, np.ceil)
+
+
+def rounded_half_up(values: Amounts, scale: Amounts) -> Amounts:
+    """Whole multiples of 1 ÷ scale (10^decimals) nearest to the values, halves up; scale 0: as they are.
+
+    >>> rounded_half_up(np.array([0.125, 0.1249]), np.array([100.0, 100.0])).tolist()
+    [0.13, 0.12]
+    """
+    return _rounded(
+        values, scale, lambda units: math.floor(units + Fraction(1, 2)), lambda units: np.floor(units + 0.5)
+    )
+
+
+def places(scale: Amounts, digits: int) -> Amounts:
+    """Scale of ``digits`` decimals where ``scale`` rounds at all, 0 (no rounding) where it does not.
+
+    >>> places(np.array([1000000.0, 0.0]), 2).tolist()
+    [100.0, 0.0]
+    """
+    return np.where(scale > 0, np.array(10**digits, dtype=scale.dtype), 0)
 
 
 def _rounded(values: Amounts, scale: Amounts, whole: Any, wholes: Any) -> Amounts:

@@ -57,9 +57,10 @@ class Terms:
         book = self.snap.book
         owed = np.unique(book.asset[(book.protocol == self.protocol) & book.rows("debt")])
         prices = book.price[(book.protocol == self.protocol) & (book.asset == asset)]
-        if len(owed) != 1 or not len(prices) or prices[0] <= 0.0:
+        if len(owed) != 1 or not len(prices):
             return np.nan
-        return self.given("supply_usd") / float(prices[0])
+        counted = self.given("total_supply_assets")
+        return counted if not np.isnan(counted) or prices[0] <= 0.0 else self.given("supply_usd") / float(prices[0])
 
     def flag(self, name: str) -> bool:
         """Give a parameter of the protocol that is true or false."""
@@ -110,7 +111,9 @@ class Terms:
     def _grid(self, table: Table, name: str) -> Floats:
         grid = np.full(len(self.snap.labels("asset")), np.nan)
         mine = table.code("protocol") == self.protocol
-        grid[table.code("asset")[mine]] = table.number(name)[mine]
+        flag = table.flag(name)
+        given = np.where(flag >= 0, flag, np.nan) if name in table.flags else table.number(name)
+        grid[table.code("asset")[mine]] = given[mine]
         return grid
 
     def _filled(self, table: str, name: str, given: Floats, whom: str) -> Floats:

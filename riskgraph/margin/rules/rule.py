@@ -16,7 +16,17 @@ from riskgraph.margin.rounding import Amounts, quotient, rounded_down, rounded_u
 if TYPE_CHECKING:
     from riskgraph.margin.ledger import Ledger, Request
 
-__all__ = ["Pair", "PairCall", "PairRule", "Rule", "above", "first_reason", "leaves_dust", "seized_with_bonus"]
+__all__ = [
+    "Pair",
+    "PairCall",
+    "PairRule",
+    "Rule",
+    "above",
+    "first_reason",
+    "leaves_dust",
+    "seized_with_bonus",
+    "where_made",
+]
 
 
 class Rule(ABC):
@@ -31,7 +41,9 @@ class Rule(ABC):
     at_equality : bool
         Whether a health of exactly 1 may be liquidated; most rules liquidate below 1 only.
     usd_decimals : int or None
-        Digits to which the contract rounds values (collateral down, debt up); None: it does not.
+        Digits to which the contract rounds values (collateral down); None: it does not.
+    debt_rounds_up : bool
+        Whether it rounds values of debt up; down otherwise.
     reaches_market : {"at once", "auction", "storefront", "never"}
         When what is seized is sold (METHODS 5.4).
     bearer : {"none", "deficit", "reserve", "lenders", "system", "borrowers"}
@@ -49,6 +61,7 @@ class Rule(ABC):
     healthy_reason: ClassVar[str] = "healthy"
     at_equality: ClassVar[bool] = False
     usd_decimals: ClassVar[int | None] = None
+    debt_rounds_up: ClassVar[bool] = True
     reaches_market: ClassVar[str] = "at once"
     bearer: ClassVar[str] = "none"
     weighs_collateral: ClassVar[bool] = True
@@ -60,6 +73,10 @@ class Rule(ABC):
         below = weighted_usd <= debt_usd if self.at_equality else weighted_usd < debt_usd
         found: Bools = np.asarray(below, dtype=np.bool_) & np.asarray(debt_usd > 0, dtype=np.bool_)
         return found
+
+    def weighted(self, ledger: Ledger, values: Amounts) -> Amounts:
+        """Value · threshold of every row of a ledger, as the contract rounds it; arrays of shape (rows,)."""
+        return values * ledger.threshold
 
     @abstractmethod
     def carry_out(self, ledger: Ledger, request: Request) -> None:
@@ -73,9 +90,11 @@ class Pair:
     ``collateral`` and ``debt`` are units, prices USD a unit as the protocol's oracle shows them, scales 10^decimals (0:
     no rounding), values USD as the contract rounds them (to ``usd_scale``). ``collateral_usd``, ``weighted_usd`` (Σ
     value · threshold), ``debt_usd`` and ``owed_usd`` (Σ debt ÷ borrow factor) are the whole account's,
-    ``other_collateral_usd`` is without the pair's own. ``repay`` and ``seize`` are what was asked for (+inf: as much as
-    may be; NaN: not asked in these terms). ``term`` gives a parameter of the protocol, of the collateral's market or of
-    the account by name, ``debt_term`` one of the debt's market.
+    ``other_collateral_usd`` is without the pair's own; ``other_collateral`` says whether the account pledges anything
+    else, whatever it is worth, ``unpriced`` whether anything it pledges or owes has no price, ``by_itself`` whether it
+    is the liquidator. ``repay`` and ``seize`` are what was asked for (+inf: as much as may be; NaN: not asked in these
+    terms). ``term`` gives a parameter of the protocol, of the collateral's market or of the account by name, or what
+    else was asked for, as it stands before the call; ``debt_term`` one of the debt's market.
     """
 
     collateral: Amounts
@@ -93,17 +112,24 @@ class Pair:
     debt_usd: Amounts
     owed_usd: Amounts
     other_collateral_usd: Amounts
+    other_collateral: Bools
+    unpriced: Bools
+    by_itself: Bools
     liquidatable: Bools
     repay: Amounts
     seize: Amounts
     term: Callable[[str], Amounts]
     debt_term: Callable[[str], Amounts]
 
+    def in_collateral(self, debt: Amounts) -> Amounts:
+        """Units of collateral of the same value as units of debt; +inf where it is worth nothing."""
+        price = np.where(self.collateral_price > 0, self.collateral_price, 1)
+        units = debt * self.debt_price / price
+        return np.where((self.collateral_price > 0) | (debt * self.debt_price <= 0), units, np.inf)
+
     def collateral_for(self, debt: Amounts) -> Amounts:
         """Units of collateral of the same value as units of debt, rounded down; +inf where it is worth nothing."""
-        price = np.where(self.collateral_price > 0, self.collateral_price, 1)
-        units = rounded_down(debt * self.debt_price / price, self.collateral_scale)
-        return np.where((self.collateral_price > 0) | (debt * self.debt_price <= 0), units, np.inf)
+        return rounded_down(self.in_collateral(debt), self.collateral_scale)
 
     def debt_for(self, collateral: Amounts) -> Amounts:
         """Units of debt of the same value as units of collateral, rounded down; 0 where the debt is worth nothing."""
@@ -115,7 +141,9 @@ class PairCall:
     """What the calls do, arrays of shape (n,): nothing where ``refused`` gives a reason.
 
     ``repaid`` (units of debt), ``seized`` (units of collateral, the protocol's ``fee`` included), ``closes`` (what debt
-    the account then has left is written off); ``more`` holds what else a rule tells of a call, by name.
+    the account then has left is written off); ``more`` holds what else a rule tells of a call, by name. Where that is
+    not ``repaid``, ``cleared`` is by how much the debt falls; ``surcharge`` is what the liquidator pays to the protocol
+    on top, in units of debt; ``liquidatable`` stands where the rule decides it on the pair, not on totals.
     """
 
     refused: Labels
@@ -124,6 +152,9 @@ class PairCall:
     fee: Amounts
     closes: Bools
     more: Mapping[str, Any] = field(default_factory=dict)
+    cleared: Amounts | None = None
+    surcharge: Amounts | None = None
+    liquidatable: Bools | None = None
 
 
 class PairRule(Rule):
@@ -133,9 +164,13 @@ class PairRule(Rule):
     ----------
     one_by_one : bool
         Whether a call changes what the next one meets on another account.
+    takes_over : bool
+        Whether the liquidator takes the debt over, and the collateral into its own position, instead of paying from its
+        wallet. Where none is named, somebody outside the snapshot takes both.
     """
 
     one_by_one: ClassVar[bool] = False
+    takes_over: ClassVar[bool] = False
 
     @abstractmethod
     def call(self, at: Pair) -> PairCall:
@@ -162,6 +197,11 @@ def first_reason(*cases: tuple[Bools, str]) -> Labels:
     for condition, reason in reversed(cases):
         found[np.asarray(condition, dtype=np.bool_)] = reason
     return found
+
+
+def where_made(refused: Labels, values: Amounts) -> Amounts:
+    """Values of calls that are not refused, 0 elsewhere."""
+    return np.where(np.asarray(refused == "", dtype=np.bool_), values, 0)
 
 
 def seized_with_bonus(at: Pair, repaid: Amounts, factor: Amounts) -> tuple[Amounts, Amounts]:
