@@ -148,12 +148,15 @@ class Ledger:
         """Give published collateral (plain and weighted) and debt that no row explains, by margin account."""
         book = self.snap.book
         collateral = self.numbers(book.collateral_remainder[self.margins])
+        debt = self.numbers(book.debt_remainder[self.margins])
+        if not collateral.any():
+            return collateral, collateral, debt
         value = self.amount * self.price
         mine = self.side == COLLATERAL
         average = quotient(self.summed(value * self.threshold, mine), self.summed(value, mine))
         own = book.own_threshold[self.margins]
         share = np.where(np.isnan(own), average, self.numbers(np.nan_to_num(own)))
-        return collateral, collateral * share, self.numbers(book.debt_remainder[self.margins])
+        return collateral, collateral * share, debt
 
     def summed(self, values: Amounts, rows: Bools) -> Amounts:
         """Sum row values by margin account."""
@@ -201,7 +204,10 @@ class Ledger:
         -1 where there is none.
         """
         rows = np.flatnonzero(self.side == side)
-        return np.where(asset >= 0, self._named_row(rows, margin, asset), self._largest_row(rows)[margin])
+        named = asset >= 0
+        if named.all():
+            return self._named_row(rows, margin, asset)
+        return np.where(named, self._named_row(rows, margin, asset), self._largest_row(rows)[margin])
 
     def _named_row(self, rows: Ints, margin: Ints, asset: Ints) -> Ints:
         width = len(self.snap.labels("asset")) + 1
@@ -253,7 +259,6 @@ class Ledger:
         asset: Ints,
         amount: Amounts,
         why: str,
-        *,
         bucket: str | Labels = "",
     ) -> None:
         """Note changes of holdings that no margin account here has: treasuries, wallets, pools, surplus of owners."""

@@ -50,6 +50,12 @@ class TroveBooks:
         collateral, debt = (0, 0) if gone else (self.collateral[margin], self.debt[margin])
         return Trove(collateral, debt, branch.ratio(collateral, debt), self.least[margin])
 
+    def health(self, ledger: Ledger, margins: Ints) -> Amounts:
+        """Health of some troves as they stand now; +inf without debt. Only they are looked at, not the whole system."""
+        pledged, owed = self.pledged[margins], self.owed[margins]
+        weighted = ledger.amount[pledged] * ledger.price[pledged] * ledger.threshold[pledged]
+        return quotient(weighted, ledger.amount[owed] * ledger.price[owed], np.inf)
+
     def branch(self, ledger: Ledger, rule: TroveRule) -> Branch:
         """Give the system as a batch finds it."""
         names = [one.name for one in parameters_of(rule.name, "protocols") if one.kind == "number"]

@@ -36,7 +36,7 @@ def settle_troves(ledger: Ledger, rule: TroveRule, request: Request) -> None:
     """Carry out one batch: holdings, pool and stakes change, and a step each says what happened."""
     books = books_of(ledger)
     branch = books.branch(ledger, rule)
-    before = ledger.health()[request.margin]
+    before = books.health(ledger, request.margin)
     batch = _gone_through(rule, books, branch, request.margin)
     settlement = _Settlement(ledger, rule, books, branch, batch)
     if batch.done.any():
@@ -188,7 +188,7 @@ class _Settlement:
             "liquidatable": batch.allowed,
             "refused": batch.refused,
             "health_before": before,
-            "health_after": ledger.health()[batch.margin],
+            "health_after": self.books.health(ledger, batch.margin),
             "repaid": repaid,
             "repaid_usd": repaid_usd,
             "seized": seized,
