@@ -195,6 +195,8 @@ def _settle(liquidated: Liquidated, ledger: Ledger, taken: Taken, buyer: str) ->
     )
     bought, returned, paid = (np.array([one], dtype=object) for one in (taken.bought, taken.returned, taken.paid))
     running = [one for one in _with(liquidated, auction) if one.open]
+    # The treasury's row comes anew from what it held before and what is still for sale: floats taken off one after
+    # another would leave dust, or less than nothing.
     gone = _held(liquidated.after, auction) - _held(liquidated.before, auction)
     gone -= sum(one.lot for one in running if one.collateral_asset == auction.collateral_asset)
     ledger.credit(treasury, treasury, "deposit", lot, np.array([returned[0] - gone], dtype=object), "bought")

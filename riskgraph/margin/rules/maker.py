@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from riskgraph.arrays import Bools, Ints, Labels
 from riskgraph.errors import InputError
 from riskgraph.margin.dutch_auction import RAD, RAY, WAD, Auction
 from riskgraph.margin.rounding import Amounts, exact, quotient, rounded_down
-from riskgraph.margin.rules.rule import Rule, first_reason
+from riskgraph.margin.rules.rule import Rule
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Maker(Rule):
               dink = ink \frac{dart}{art}, \qquad tab = dart \cdot rate \cdot chop
 
     All of it where the rest would be below ``dust``. The debt leaves the vault at once; the lot is held by the
-    protocol's treasury until it is sold. Whoever starts the auction is paid ``tip + chip · tab`` by the system.
+    protocol's treasury until it is sold. Whoever starts the auction is paid ``tip + chip · tab`` by the system. Where
+    the decimals of both tokens are known, amounts are rounded to 18 digits, prices to 27 and their products to 45.
 
     References
     ----------
@@ -119,10 +121,6 @@ class _Vaults:
     ray: Amounts
     rad: Amounts
 
-    def one(self, at: int) -> _Vaults:
-        """Give one vault, arrays of shape (1,)."""
-        return _Vaults(**{one.name: getattr(self, one.name)[at : at + 1] for one in fields(self)})
-
 
 @dataclass(frozen=True, eq=False)
 class _Lots:
@@ -180,18 +178,44 @@ def _started(ledger: Ledger, vaults: _Vaults) -> tuple[Labels, _Lots]:
     """Say of each vault why nothing goes to auction, else what does. A loop: each lot takes room from the next."""
     n = len(vaults.ink)
     refused, dart = np.full(n, Maker.healthy_reason, dtype=object), ledger.numbers(np.zeros(n))
+    holes, ilks = _Holes(ledger), ledger.label("asset", ledger.asset[vaults.pledged]).tolist()
+    names = ("ink", "art", "rate", "chop", "dust", "wad", "rad")
+    columns = {name: getattr(vaults, name).tolist() for name in names}
     for at in np.flatnonzero(vaults.unsafe).tolist():
-        vault, ilk = vaults.one(at), ledger.label("asset", ledger.asset[vaults.pledged[at : at + 1]])[0]
-        refused[at], dart[at] = _fitting(vault, _room(ledger, ilk))
+        vault = {name: column[at] for name, column in columns.items()}
+        refused[at], dart[at] = _fitting(vault, holes.room(ilks[at]))
         if not refused[at]:
-            _fill(ledger, ilk, _lots(vault, dart[at : at + 1]).tab[0])
+            holes.fill(ilks[at], _down(dart[at] * vault["rate"] * vault["chop"], vault["rad"]))
+    holes.close()
     return refused, _lots(vaults, dart)
 
 
-def _room(ledger: Ledger, ilk: str) -> Any:
-    """Debt that may still go to auction, of this collateral and of all."""
-    whole = ledger.now("protocols", "hole") - _dirt(ledger)
-    return min(whole, ledger.now("markets", "hole", ilk) - ledger.now("markets", "dirt", ilk)) if ilk else whole
+class _Holes:
+    """Debt in auction, of each collateral and of all, against what may be."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.hole, self.dirt = ledger.now("protocols", "hole"), _dirt(ledger)
+        self.of: dict[str, list[Any]] = {}
+
+    def room(self, ilk: str) -> Any:
+        """Debt that may still go to auction."""
+        if ilk not in self.of and ilk:
+            self.of[ilk] = [self.ledger.now("markets", name, ilk) for name in ("hole", "dirt")]
+        hole, dirt = self.of.get(ilk, (self.hole, self.dirt))
+        return min(self.hole - self.dirt, hole - dirt)
+
+    def fill(self, ilk: str, tab: Any) -> None:
+        """Count debt that goes to auction."""
+        self.dirt += tab
+        self.of[ilk][1] += tab
+
+    def close(self) -> None:
+        """Write down what is in auction now, where that has changed."""
+        if self.dirt != _dirt(self.ledger):
+            self.ledger.change("protocols", "dirt", self.dirt)
+            for ilk, (_, dirt) in self.of.items():
+                self.ledger.change("markets", "dirt", dirt, ilk)
 
 
 def _dirt(ledger: Ledger) -> Any:
@@ -205,23 +229,24 @@ def all_dirt(terms: Terms) -> float:
     return float(terms.of_assets("dirt", assets).sum()) if np.isnan(given) else given
 
 
-def _fill(ledger: Ledger, ilk: str, tab: Any) -> None:
-    """Count debt that goes to auction against the holes."""
-    ledger.change("protocols", "dirt", _dirt(ledger) + tab)
-    ledger.change("markets", "dirt", ledger.now("markets", "dirt", ilk) + tab, ilk)
-
-
-def _fitting(vault: _Vaults, room: Any) -> tuple[str, Any]:
-    """Why one vault (arrays of shape (1,)) cannot go to auction, else the normalised debt that does."""
+def _fitting(vault: Mapping[str, Any], room: Any) -> tuple[str, Any]:
+    """Why a vault cannot go to auction, else the normalised debt that does."""
     if room <= 0:
         return "liquidation-limit-hit", 0
-    dart = np.minimum(vault.art, rounded_down(room / (vault.rate * vault.chop), vault.wad))
-    dart = np.where((vault.art - dart) * vault.rate < vault.dust, vault.art, dart)  # no dust stays, holes or not
-    partly = (dart < vault.art) & (dart * vault.rate < vault.dust)
-    reason = first_reason(
-        (partly, "dusty-auction-from-partial-liquidation"), (_lots(vault, dart).lot <= 0, "null-auction")
-    )[0]
-    return reason, 0 if reason else dart[0]
+    art, rate, dust = vault["art"], vault["rate"], vault["dust"]
+    dart = min(art, _down(room / (rate * vault["chop"]), vault["wad"]))
+    if (art - dart) * rate < dust:
+        dart = art  # no dust stays, holes or not
+    elif dart < art and dart * rate < dust:
+        return "dusty-auction-from-partial-liquidation", 0
+    lot = vault["ink"] if dart == art else _down(vault["ink"] * dart / art, vault["wad"])
+    return ("", dart) if min(lot, dart) > 0 else ("null-auction", 0)
+
+
+def _down(value: Any, scale: Any) -> Any:
+    """Round one number down, as :func:`rounded_down` does arrays."""
+    kind = np.float64 if isinstance(value, float) else object
+    return rounded_down(np.array([value], dtype=kind), np.array([scale], dtype=kind))[0] if scale else value
 
 
 def _lots(vaults: _Vaults, dart: Amounts) -> _Lots:
