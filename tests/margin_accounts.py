@@ -1,7 +1,8 @@
-"""Random books of accounts for liquidation calls, for hypothesis: as the oracle sees them, and the same as a snapshot.
+"""Random books of accounts for liquidation calls, for hypothesis: as the oracle sees them, and as a snapshot.
 
-Every number is a decimal of at most 15 digits, so that the float in the snapshot is that decimal. Edges are drawn often:
-health exactly 1 and a unit to either side, dust, nothing, worthless collateral, equal values, prices of 1e-12 and 1e9.
+Every number is a decimal of at most 15 digits, so that the float in the snapshot is that decimal. Edges are often
+drawn: health exactly 1 and a unit to either side, dust, nothing, worthless collateral, equal values, prices of 1e-12
+and 1e9.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ from tests.naive.liquidation import MOST, Account, Token, largest
 __all__ = ["PAIR_RULES", "VENUE", "Asked", "books_of_calls", "clipped", "snapshot", "unit"]
 
 VENUE = "venue"
-DIGITS = Context(prec=15, rounding=ROUND_DOWN)
 FINEST = 12  # decimals of the smallest amount where the token's decimals bound none
 
 SHARES = {
-    "liquidation_threshold": ["0.5", "0.77", "0.83", "0.9", "0.945"],
+    "liquidation_threshold": ["0.5", "0.77", "0.83", "0.9", "0.945", "0"],
     "liquidation_bonus": ["0", "0.05", "0.075", "0.1"],
     "protocol_fee": ["0", "0.1", "0.2", "1"],
 }
@@ -65,6 +65,7 @@ _PRICES = st.one_of(
     st.sampled_from(["1", "1", "2", "0.5", "1e-12", "1e9"]),
     st.floats(-4.0, 5.0).map(lambda power: f"{10.0**power:.8g}"),
 )
+_RATES = st.sampled_from(["0.02", "0.0217", "1", "2.1"]).map(Fraction)  # underlying units a cToken
 _WORTH = st.floats(-2.0, 7.0).map(lambda power: Fraction(10.0**power))  # USD of a holding
 _HEALTH = st.one_of(st.floats(0.2, 1.1), st.floats(0.93, 1.0), st.sampled_from([0.95, 1.0]))
 
@@ -85,9 +86,9 @@ class Asked:
         return pair if self.repay is MOST else {**pair, "repay": float(self.repay)}
 
 
-def clipped(value: Fraction, decimals: int | None) -> Fraction:
-    """The decimal of at most 15 digits, and of whole units, at or below a value."""
-    whole = Fraction(DIGITS.divide(value.numerator, value.denominator))
+def clipped(value: Fraction, decimals: int | None, digits: int = 15) -> Fraction:
+    """The decimal of at most so many digits, and of whole units, at or below a value."""
+    whole = Fraction(Context(prec=digits, rounding=ROUND_DOWN).divide(value.numerator, value.denominator))
     return whole if decimals is None else Fraction(int(whole * 10**decimals), 10**decimals)
 
 
@@ -114,8 +115,15 @@ def _tokens(draw: st.DrawFn, rule: str, even: bool) -> tuple[list[Token], list[T
     if rule == "aave_v3" and draw(st.booleans()):
         special = Fraction("0.95"), Fraction("0.01")
         pledged[1:] = [replace(token, terms={**token.terms, "emode": special}) for token in pledged[1:]]
+    if rule == "compound_v2" and draw(st.booleans()):
+        pledged = [
+            replace(token, decimals=6, terms={**token.terms, "exchange_rate": draw(_RATES)}) for token in pledged
+        ]
+        owed = [replace(token, decimals=draw(st.sampled_from([6, 8, 18]))) for token in owed]
     if draw(st.integers(0, 3)) == 0:  # two of one price and count, which equal amounts make equal in value
-        pledged[0] = replace(pledged[0], price=pledged[1].price, decimals=pledged[1].decimals)
+        rate = {name: value for name, value in pledged[1].terms.items() if name == "exchange_rate"}
+        like = {"price": pledged[1].price, "decimals": pledged[1].decimals, "terms": {**pledged[0].terms, **rate}}
+        pledged[0] = replace(pledged[0], **like)
         owed[0] = replace(owed[0], price=owed[1].price, decimals=owed[1].decimals)
     elif draw(st.integers(0, 5)) == 0:
         pledged[0] = replace(pledged[0], price=Fraction(0))
@@ -145,10 +153,12 @@ def _given(draw, offered):
 def _held(draw: st.DrawFn, token: Token) -> Token:
     """An amount of a token: some USD of it, a unit, or nothing."""
     kind = draw(st.integers(0, 19))
-    if kind <= 1:
-        return replace(token, amount=unit(token) * kind)
-    worth = draw(_WORTH)
-    return replace(token, amount=clipped(worth / token.price if token.price else worth, token.decimals))
+    worth = draw(_WORTH) / (token.price or 1)
+    if "exchange_rate" in token.terms:
+        rate = token.terms["exchange_rate"]
+        ctokens = kind if kind <= 1 else int(clipped(worth / rate, 8, digits=11) * 10**8)
+        return replace(token, amount=rate * ctokens / 10**8, terms={**token.terms, "ctokens": ctokens})
+    return replace(token, amount=unit(token) * kind if kind <= 1 else clipped(worth, token.decimals))
 
 
 @st.composite
@@ -158,14 +168,21 @@ def _accounts(draw: st.DrawFn, rule: str, pledged: list, owed: list, venue: dict
     collaterals = [draw(_held(token)) for token in pledged[: draw(st.integers(1, 3))]]
     debts = [draw(_held(token)) for token in owed[: draw(st.integers(1, PAIR_RULES[rule].get("debts", 3)))]]
     for tokens in (collaterals, debts):
-        if len(tokens) > 1 and tokens[0].price == tokens[1].price and draw(st.booleans()):
-            tokens[0] = replace(tokens[0], amount=tokens[1].amount)
+        if len(tokens) > 1 and _alike(*tokens[:2]) and draw(st.booleans()):
+            ctokens = {name: value for name, value in tokens[1].terms.items() if name == "ctokens"}
+            tokens[0] = replace(tokens[0], amount=tokens[1].amount, terms={**tokens[0].terms, **ctokens})
     weighted = sum((token.usd * counts_for(token) for token in collaterals), Fraction(0))
     if even:
         debts = _at_one(draw, debts, weighted)
     elif weighted > 0 and draw(st.integers(0, 4)):
         debts = _to_health(debts, weighted / Fraction(draw(_HEALTH)).limit_denominator(10**6))
     return Account(tuple(collaterals), tuple(debts), venue)
+
+
+def _alike(one: Token, other: Token) -> bool:
+    """Whether equal amounts of two tokens are equal in value."""
+    told = [(token.price, token.decimals, token.terms.get("exchange_rate")) for token in (one, other)]
+    return told[0] == told[1]
 
 
 def _to_health(debts: list[Token], owed: Fraction) -> list[Token]:
@@ -206,7 +223,7 @@ def requests(draw: st.DrawFn, debt: Token) -> Fraction | None:
     if kind in ("most", "unit"):
         return MOST if kind == "most" else unit(debt)
     share = {"nothing": 0.0, "half": 0.5, "all": 1.0, "more": 1.7}.get(kind)
-    share = draw(st.floats(0.0, 1.0)) if share is None else share
+    share = draw(st.floats(1e-6, 1.0)) if share is None else share
     return clipped(debt.amount * Fraction(share), debt.decimals)
 
 

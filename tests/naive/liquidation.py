@@ -152,6 +152,8 @@ def aave_v2(account, collateral, debt, repay=MOST):
         return Call(False, health, "LPCM_HEALTH_FACTOR_NOT_BELOW_THRESHOLD")
     if threshold == 0 or collateral.amount == 0:
         return Call(True, health, "LPCM_COLLATERAL_CANNOT_BE_LIQUIDATED")
+    if debt.amount == 0:
+        return Call(True, health, "LPCM_SPECIFIED_CURRENCY_NOT_BORROWED_BY_USER")
     limit = half_up(debt.amount / 2, debt.decimals)
     repaid = limit if repay is MOST else min(repay, limit)
     worth = collateral_worth(replace(debt, decimals=None), replace(collateral, decimals=None), repaid * bonus)
@@ -163,15 +165,15 @@ def aave_v2(account, collateral, debt, repay=MOST):
     return Call(True, health, "", repaid, seized)
 
 
-def aave_v3_terms(account, token):
+def aave_v3_terms(token):
     """Threshold and bonus of a collateral: the category's, where the user has entered one that holds it."""
     return token.terms.get("emode") or (token.terms["liquidation_threshold"], token.terms["liquidation_bonus"])
 
 
 def aave_v3_totals(account):
-    """Value of all collateral (floored each), weighted by thresholds, of all debt (ceiled each), and health."""
-    values = [(usd(t, t.amount, down, 8), aave_v3_terms(account, t)[0]) for t in account.collaterals]
-    total = sum(value for value, _ in values)
+    """Value of collateral that counts (floored each), weighted by thresholds, of all debt (ceiled each), and health."""
+    values = [(usd(t, t.amount, down, 8), aave_v3_terms(t)[0]) for t in account.collaterals]
+    total = sum(value for value, threshold in values if threshold > 0)
     weighted = sum(value * threshold for value, threshold in values)
     owed = sum(usd(t, t.amount, up, 8) for t in account.debts)
     counted = all(token.decimals is not None for token in (*account.collaterals, *account.debts))
@@ -184,12 +186,14 @@ def aave_v3_totals(account):
 def aave_v3(account, collateral, debt, repay=MOST):
     """Close factor on all debts and by size, bonus, fee of the bonus, dust rule, deficit; e-mode (v3.7)."""
     total, owed, health = aave_v3_totals(account)
-    threshold, bonus = aave_v3_terms(account, collateral)
+    threshold, bonus = aave_v3_terms(collateral)
     bonus = 1 + bonus
     if not health < 1:
         return Call(False, health, "HealthFactorNotBelowThreshold")
     if threshold == 0 or collateral.amount == 0:
         return Call(True, health, "CollateralCannotBeLiquidated")
+    if debt.amount == 0:
+        return Call(True, health, "SpecifiedCurrencyNotBorrowedByUser")
     pledged, due = usd(collateral, collateral.amount, down, 8), usd(debt, debt.amount, up, 8)
     limit = debt.amount
     if pledged >= 2000 and due >= 2000 and health > Fraction(95, 100):
@@ -227,14 +231,17 @@ def aave_v4(account, collateral, debt, repay=MOST):
     weighted = sum(t.usd * t.terms["liquidation_threshold"] for t in account.collaterals)
     owed = sum(t.usd for t in account.debts)
     health = ratio(weighted, owed)
-    if not weighted < owed:
-        return Call(False, health, "HealthFactorNotBelowThreshold")
-    if repay is not MOST and repay == 0:
-        return Call(True, health, "InvalidDebtToCover")
-    if collateral.amount == 0:
-        return Call(True, health, "ReserveNotSupplied")
-    if collateral.terms["liquidation_threshold"] == 0:
-        return Call(True, health, "CollateralCannotBeLiquidated")
+    below = weighted < owed
+    reasons = (
+        ("InvalidDebtToCover", repay is not MOST and repay == 0),
+        ("ReserveNotSupplied", collateral.amount == 0),
+        ("ReserveNotBorrowed", debt.amount == 0),
+        ("HealthFactorNotBelowThreshold", not below),
+        ("CollateralCannotBeLiquidated", collateral.terms["liquidation_threshold"] == 0),
+    )
+    for reason, holds in reasons:
+        if holds:
+            return Call(below, health, reason)
     found = aave_v4_amounts(account.terms, health, owed, collateral, debt, repay)
     if not found.refused:
         active = [t for t in account.collaterals if t.amount > 0 and t.terms["liquidation_threshold"] > 0]
@@ -315,6 +322,14 @@ def compound_v2_shortfall(account):
     return power, owed
 
 
+def unpriced(account, collateral, debt):
+    """Whether anything that the account holds or owes, or that is called, has no price."""
+    held = (
+        token for token in (*account.collaterals, *account.debts) if token.amount > 0 or token in (collateral, debt)
+    )
+    return any(token.price == 0 for token in held)
+
+
 def compound_v2(account, collateral, debt, repay=MOST):
     """A close factor, an incentive on everything, a share of everything seized for the protocol; refused, never cut."""
     if debt.decimals is None or "exchange_rate" not in collateral.terms:
@@ -322,7 +337,7 @@ def compound_v2(account, collateral, debt, repay=MOST):
     wad, unit = 10**18, 10**debt.decimals
     power, owed = compound_v2_shortfall(account)
     health = ratio(Fraction(power), Fraction(owed))
-    if any(compound_v2_side(token)[0] == 0 for token in (*account.collaterals, *account.debts)):
+    if unpriced(account, collateral, debt):
         return Call(False, health, "PRICE_ERROR")
     if not power < owed:
         return Call(False, health, "INSUFFICIENT_SHORTFALL")
@@ -356,7 +371,7 @@ def compound_v2_plain(account, collateral, debt, repay=MOST):
     power = sum(token.usd * token.terms["liquidation_threshold"] for token in account.collaterals)
     owed = sum(token.usd for token in account.debts)
     health = ratio(power, owed)
-    if any(token.price == 0 for token in (*account.collaterals, *account.debts)):
+    if unpriced(account, collateral, debt):
         return Call(False, health, "PRICE_ERROR")
     if not power < owed:
         return Call(False, health, "INSUFFICIENT_SHORTFALL")
@@ -389,26 +404,33 @@ def morpho_blue(shares, totals, collateral, price, lltv, asked, terms="most"):
     ``terms`` says what ``asked`` is: ``seize`` units of collateral, ``shares`` of debt, or ``most`` as much as may be.
     """
     supplied, borrowed, total_shares = totals
-    virtual = borrowed + 1, total_shares + 10**6
-    assets_up = lambda part: -(-part * virtual[0] // virtual[1])  # noqa: E731
-    assets_down = lambda part: part * virtual[0] // virtual[1]  # noqa: E731
-    shares_up = lambda part: -(-part * virtual[1] // virtual[0])  # noqa: E731
-    owed, room = assets_up(shares), math.floor(math.floor(collateral * price) * lltv)
+    incentive = morpho_blue_incentive(lltv)
+
+    def assets(part, whole):
+        return whole(Fraction(part * (borrowed + 1), total_shares + 10**6))
+
+    def seizable(part):
+        worth = math.floor(assets(part, math.floor) * incentive)
+        if price == 0:  # the contract divides by it: nothing is enough
+            return INFINITE if worth else 0
+        return math.floor(worth / price)
+
+    owed, room = assets(shares, math.ceil), math.floor(math.floor(collateral * price) * lltv)
     health = ratio(Fraction(room), Fraction(owed))
+    if asked == 0 and terms != "most":
+        return Call(room < owed, health, "inconsistent input")
     if room >= owed:
         return Call(False, health, HEALTHY)
-    incentive = morpho_blue_incentive(lltv)
-    quoted = lambda part: math.ceil(math.ceil(part * price) / incentive)  # noqa: E731
     if terms == "most":  # all debt, or all collateral where that is worth less
-        seizable = math.floor(math.floor(assets_down(shares) * incentive) / price) if price else INFINITE
-        terms, asked = (SHARES, shares) if seizable <= collateral else (SEIZE, collateral)
+        terms, asked = (SHARES, shares) if seizable(shares) <= collateral else (SEIZE, collateral)
     if asked == 0:
-        return Call(True, health, "inconsistent input")
+        return Call(True, health, "inconsistent input")  # nothing to ask for
     if terms == SEIZE:
-        seized, repaid_shares = asked, shares_up(quoted(asked))
+        seized, quoted = asked, math.ceil(math.ceil(asked * price) / incentive)
+        repaid_shares = math.ceil(Fraction(quoted * (total_shares + 10**6), borrowed + 1))
     else:
-        repaid_shares, seized = asked, math.floor(math.floor(assets_down(asked) * incentive) / price)
-    repaid = assets_up(repaid_shares)
+        repaid_shares, seized = asked, seizable(asked)
+    repaid = assets(repaid_shares, math.ceil)
     if repaid_shares > shares or seized > collateral:
         return Call(True, health, UNDERFLOW)
     shares, total_shares, borrowed = shares - repaid_shares, total_shares - repaid_shares, max(borrowed - repaid, 0)
@@ -445,18 +467,24 @@ def euler_v1(account, collateral, debt, repay=MOST):
     target = terms["target_health_factor"]
     heavy = target / debt.terms.get("borrow_factor", 1)
     light = collateral.terms["liquidation_threshold"] / (1 - discount)
+    places = None if debt.decimals is None else 18  # whatever the token's own
     limit = debt.amount
     if heavy > light and debt.price > 0:
-        limit = min(limit, down((target * owed - weighted) / (heavy - light) / debt.price, debt.decimals))
-    rate = debt.price / collateral.price / (1 - discount) if collateral.price else INFINITE
-    if limit * rate > collateral.amount if rate != INFINITE else limit > 0:
-        limit = down(collateral.amount / rate, debt.decimals) if rate != INFINITE else Fraction(0)
-    fee_share = terms["repay_reserve_fee"]
-    paid = limit if repay is MOST or repay == limit * (1 + fee_share) else repay / (1 + fee_share)
-    if paid > limit:
+        limit = min(limit, down((target * owed - weighted) / (heavy - light) / debt.price, places))
+    if collateral.price == 0:
+        limit = Fraction(0)
+    else:
+        rate = debt.price / collateral.price / (1 - discount)
+        if limit * rate > collateral.amount:
+            limit = down(collateral.amount / rate, places)
+    most = down(limit * (1 + terms["repay_reserve_fee"]), places)
+    if repay is not MOST and repay > most:
         return Call(True, health, "e/liq/excessive-repay-amount")
-    seized = down(paid * rate, collateral.decimals) if paid else Fraction(0)
-    return Call(True, health, "", paid, seized, paid * fee_share, more={"discount": discount})
+    repay = most if repay is MOST else repay
+    paid = limit if repay == most else down(repay / (1 + terms["repay_reserve_fee"]), places)
+    seized = down(paid * rate, None if collateral.decimals is None else 18) if paid else Fraction(0)
+    more = {"discount": discount, "surcharge": repay - paid}
+    return Call(True, health, "", paid, seized, more=more)
 
 
 def euler_v2(account, collateral, debt, repay=MOST):

@@ -6,10 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from riskgraph.margin.rounding import Amounts, quotient, rounded_down, rounded_up
+from riskgraph.margin.rounding import Amounts, places, quotient, rounded_down, rounded_half_up, rounded_up
 from riskgraph.margin.rules.rule import Pair, PairCall, PairRule, first_reason, leaves_dust, seized_with_bonus
 
 __all__ = ["AaveV3"]
+
+USD = 8  # digits of values in the base currency
 
 
 class AaveV3(PairRule):
@@ -26,7 +28,7 @@ class AaveV3(PairRule):
 
     name: ClassVar[str] = "aave_v3"
     healthy_reason: ClassVar[str] = "HealthFactorNotBelowThreshold"
-    usd_decimals: ClassVar[int | None] = 8
+    usd_decimals: ClassVar[int | None] = USD
     bearer: ClassVar[str] = "deficit"
 
     def call(self, at: Pair) -> PairCall:
@@ -37,10 +39,13 @@ class AaveV3(PairRule):
         fee = rounded_up(part * at.term("protocol_fee"), at.collateral_scale)
         refused = first_reason(
             (~at.liquidatable, self.healthy_reason),
+            ((at.threshold <= 0) | (at.collateral <= 0), "CollateralCannotBeLiquidated"),
+            (at.debt <= 0, "SpecifiedCurrencyNotBorrowedByUser"),
             (leaves_dust(at, repaid, seized, at.term("min_leftover_base")), "MustNotLeaveDust"),
         )
-        gone = at.collateral_value - rounded_down(seized * at.collateral_price, at.usd_scale)
-        return PairCall(refused, repaid, seized, fee, at.other_collateral_usd + gone <= 0)
+        left = at.collateral_value - rounded_down(seized * at.collateral_price, places(at.collateral_scale, USD))
+        others = at.weighted_usd - at.collateral_value * at.threshold  # 0 also where others have a threshold of 0
+        return PairCall(refused, repaid, seized, fee, others + left <= 0)
 
     def _limit(self, at: Pair) -> Amounts:
         """Debt that one call may repay: all of the reserve's where health or pair is small, else half of all debts."""
@@ -50,6 +55,6 @@ class AaveV3(PairRule):
             | (at.collateral_value < small)
             | (at.debt_value < small)
         )
-        half = at.term("close_factor") * at.debt_usd
+        half = rounded_half_up(at.term("close_factor") * at.debt_usd, places(at.debt_scale, USD))
         part = rounded_down(quotient(half, at.debt_price), at.debt_scale)
         return np.where(whole | (at.debt_value <= half), at.debt, part)

@@ -213,8 +213,9 @@ def seized_with_bonus(at: Pair, repaid: Amounts, factor: Amounts) -> tuple[Amoun
 
 
 def leaves_dust(at: Pair, repaid: Amounts, seized: Amounts, least: Amounts) -> Bools:
-    """Whether a call that clears neither side leaves less than ``least`` USD on one of them."""
-    debt, collateral = (at.debt - repaid) * at.debt_price, (at.collateral - seized) * at.collateral_price
+    """Whether a call that clears neither side leaves less than ``least`` USD on one of them, debt rounded up."""
+    debt = rounded_up((at.debt - repaid) * at.debt_price, np.where(at.debt_scale > 0, at.usd_scale, 0))
+    collateral = rounded_down((at.collateral - seized) * at.collateral_price, at.usd_scale)
     found: Bools = (repaid < at.debt) & (seized < at.collateral) & ((debt < least) | (collateral < least))
     return found
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import riskgraph as rg
-from tests.margin_accounts import VENUE, books_of_calls, requests, snapshot, user
+from tests.margin_accounts import PAIR_RULES, VENUE, books_of_calls, requests, snapshot, user
 from tests.naive import liquidation as naive
 
 
@@ -30,6 +30,8 @@ def agree(step, asked):
     close(step.health_before, call.health, "health")
     for name in ("repaid", "seized", "fee"):
         close(getattr(step, name), 0 if call.refused else getattr(call, name), name)
+    if asked.rule == "euler_v1":
+        close(step.fee_usd, call.more.get("surcharge", 0) * asked.debt.price, "surcharge")
     return call
 
 
@@ -55,14 +57,14 @@ def check_book(calls):
         leaves(after, asked, call, user(at))
 
 
-@pytest.mark.parametrize("rule", ["lending", "aave_v3"])
+@pytest.mark.parametrize("rule", sorted(PAIR_RULES))
 @settings(max_examples=30)
 @given(data=st.data())
 def test_calls_do_what_the_contract_does(rule, data):
     check_book(data.draw(books_of_calls(rule)))
 
 
-@pytest.mark.parametrize("rule", ["lending", "aave_v3"])
+@pytest.mark.parametrize("rule", sorted(PAIR_RULES))
 @settings(max_examples=15)
 @given(data=st.data())
 def test_a_quote_on_a_named_pair(rule, data):
