@@ -9,8 +9,9 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, read_only
 from riskgraph.errors import Faults
+from riskgraph.margin.close_calls import settle
 from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins
-from riskgraph.snapshot.book import Book
+from riskgraph.margin.sums import Sums, sums_of
 from riskgraph.snapshot.frames import protocol_terms
 from riskgraph.snapshot.snapshot import check_snapshot
 
@@ -19,65 +20,82 @@ if TYPE_CHECKING:
 
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["STATUSES", "MarginAccounts", "health", "margin_accounts"]
+__all__ = ["STATUSES", "MarginAccounts", "at_equality", "check_told", "health", "liquidatable", "margin_accounts", "margin_names"]
 
 STATUSES = ("insolvent", "liquidatable", "called", "healthy")
-# Rules whose own test is "health at or below 1"; every other rule liquidates below 1.
 _AT_EQUALITY = ("euler_v2",)
 
 
 @dataclass(frozen=True, eq=False)
 class MarginAccounts:
-    """Collateral, weighted collateral, debt and health of every margin account, arrays of shape (n_margins,), USD.
+    """Collateral, debt and health of every margin account, arrays of shape (n_margins,), USD.
 
-    ``weighted`` is NaN where a threshold is missing on collateral that stands against debt.
+    ``weighted`` is Σ value · threshold (NaN where a threshold is missing on collateral), ``burden`` Σ debt ÷ borrow
+    factor. Every comparison of ``health`` with 1 or a call level is exact, and so is ``short``: worth less than owed.
     """
 
     collateral: Floats
     weighted: Floats
     debt: Floats
+    burden: Floats
     health: Floats
+    short: Bools
     derivatives: DerivativeMargins | None
 
 
 def margin_accounts(snap: Snapshot) -> MarginAccounts:
     """Sum rows over margin accounts and form health; nothing is refused here (NaN where it cannot be told)."""
-    book = snap.book
-    pledged, owed = book.rows("collateral"), book.rows("debt")
-    collateral = book.by_margin(book.usd, pledged) + book.collateral_remainder
-    debt = book.by_margin(book.usd, owed) + book.debt_remainder
-    weighted = _weighted(book, pledged, collateral)
-    derivatives = derivative_margins(snap, collateral, debt) if book.rows("long", "short").any() else None
-    value = _health(weighted, debt, derivatives)
-    return MarginAccounts(read_only(collateral), read_only(weighted), read_only(debt), read_only(value), derivatives)
+    margins = _formed(snap)
+    for array in (margins.collateral, margins.weighted, margins.debt, margins.burden, margins.health, margins.short):
+        read_only(array)
+    return margins
 
 
-def _weighted(book: Book, pledged: Bools, collateral: Floats) -> Floats:
-    """Σ value · LT; an account's own threshold counts for its named remainder too, else the rows' average does."""
-    rows = book.by_margin(book.usd * np.nan_to_num(book.threshold), pledged)
-    plain = book.by_margin(book.usd, pledged)
-    blind = np.bincount(book.margin[pledged], weights=np.isnan(book.threshold[pledged]), minlength=len(plain)) > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        average = np.where(plain > 0.0, rows / plain, np.nan)
-    share = np.where(np.isnan(book.own_threshold), average, book.own_threshold)
-    remainder = np.where(book.collateral_remainder == 0.0, 0.0, book.collateral_remainder * share)
-    own = ~np.isnan(book.own_threshold)
-    weighted = np.where(own, collateral * np.nan_to_num(book.own_threshold), rows + remainder)
-    weighted[blind & ~own] = np.nan
-    return weighted
+def at_equality(rule: str) -> bool:
+    """Whether a rule liquidates at a health of 1 already; every other rule does below 1."""
+    return rule in _AT_EQUALITY
 
 
-def _health(weighted: Floats, debt: Floats, derivatives: DerivativeMargins | None) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        health = np.where(debt > 0.0, weighted / debt, np.inf)
+def liquidatable(snap: Snapshot, margins: MarginAccounts) -> Bools:
+    """Which margin accounts their rule's own test finds liquidatable."""
+    found = margins.health < 1.0
+    early = np.array([at_equality(rule) for rule in protocol_terms(snap)[1]], dtype=bool)
+    if early.any():
+        found |= (margins.health == 1.0) & early[snap.book.margin_protocol]
+    return found
+
+
+def _formed(snap: Snapshot) -> MarginAccounts:
+    """Form health in arrays that nobody else holds."""
+    sums = sums_of(snap.book)
+    derivatives = derivative_margins(snap, sums.collateral, sums.debt) if snap.rows.trades.any() else None
+    value = _health(sums, derivatives)
+    short = sums.collateral < sums.debt
+    if derivatives is not None:
+        short = np.where(derivatives.positions > 0, derivatives.equity < 0.0, short)
+    settle(snap, sums, derivatives, _call_levels(snap), value, short)
+    return MarginAccounts(sums.collateral, sums.weighted, sums.debt, sums.burden, value, short, derivatives)
+
+
+def _health(sums: Sums, derivatives: DerivativeMargins | None) -> Floats:
+    health = np.full(len(sums.debt), np.inf)
+    with np.errstate(over="ignore"):
+        np.divide(sums.weighted, sums.burden, out=health, where=sums.debt > 0.0)
         if derivatives is not None:
             traded = derivatives.positions > 0
             required = derivatives.maintenance
-            nothing_required = np.where(derivatives.equity < 0.0, -np.inf, np.inf)
-            ratio = np.where(required > 0.0, derivatives.equity / required, nothing_required)
+            ratio = np.where(derivatives.equity < 0.0, -np.inf, np.inf)
+            np.divide(derivatives.equity, required, out=ratio, where=required > 0.0)
             health = np.where(traded, ratio, health)
-    result: Floats = health
-    return result
+    return health
+
+
+def _call_levels(snap: Snapshot) -> Floats:
+    """Health below which each protocol makes a margin call, NaN where it makes none."""
+    level = np.full(len(snap.labels("protocol")), np.nan)
+    protocols = snap.table("protocols")
+    level[protocols.code("protocol")] = protocols.number("call_level")
+    return level
 
 
 def health(snap: Snapshot) -> pd.DataFrame:
@@ -127,39 +145,33 @@ def health(snap: Snapshot) -> pd.DataFrame:
     import pandas as pd
 
     check_snapshot(snap)
-    book = snap.book
-    margins = margin_accounts(snap)
-    _check_told(snap, margins)
+    margins = _formed(snap)
+    check_told(snap, margins)
+    status = pd.Categorical.from_codes(_status(snap, margins), dtype=pd.CategoricalDtype(STATUSES), validate=False)
     return pd.DataFrame(
         {
-            "account": _named(snap, "account", book.margin_account),
-            "protocol": _named(snap, "protocol", book.margin_protocol),
-            "bucket": _named(snap, "bucket", book.margin_bucket),
+            **margin_names(snap),
             "collateral_usd": margins.collateral,
             "debt_usd": margins.debt,
             "health": margins.health,
-            "status": np.array(STATUSES, dtype=object)[_status(snap, margins)],
-        }
+            "status": status,
+        },
+        copy=False,
     )
 
 
 def _status(snap: Snapshot, margins: MarginAccounts) -> Ints:
-    _, rule, _, _ = protocol_terms(snap)
-    at_equality = np.array([name in _AT_EQUALITY for name in rule])[snap.book.margin_protocol]
-    level = np.full(len(rule), np.nan)
-    protocols = snap.table("protocols")
-    level[protocols.code("protocol")] = protocols.number("call_level")
-    level = level[snap.book.margin_protocol]
-    value = margins.health
-    short = margins.collateral < margins.debt
-    if margins.derivatives is not None:
-        short = np.where(margins.derivatives.positions > 0, margins.derivatives.equity < 0.0, short)
-    liquidatable = np.where(at_equality, value <= 1.0, value < 1.0)
-    called = value < level  # NaN: no calls
-    return np.select([(value < 1.0) & short, liquidatable, called], [0, 1, 2], default=3)
+    codes = np.full(len(margins.health), 3, dtype=np.int8)
+    level = _call_levels(snap)
+    if not np.isnan(level).all():
+        codes[margins.health < level[snap.book.margin_protocol]] = 2  # NaN: no calls
+    codes[liquidatable(snap, margins)] = 1
+    codes[(margins.health < 1.0) & margins.short] = 0
+    return codes
 
 
-def _check_told(snap: Snapshot, margins: MarginAccounts) -> None:
+def check_told(snap: Snapshot, margins: MarginAccounts) -> None:
+    """Refuse a book in which health cannot be told, and name what is missing."""
     book = snap.book
     faults = Faults()
     traded = margins.derivatives.positions > 0 if margins.derivatives is not None else np.zeros(len(margins.debt), bool)
@@ -197,10 +209,12 @@ def _pairs(snap: Snapshot, rows: Bools) -> str:
     return ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
 
 
-def _named(snap: Snapshot, domain: str, codes: Ints) -> pd.Categorical:
+def margin_names(snap: Snapshot) -> dict[str, pd.Categorical]:
+    """Account, protocol and bucket of every margin account, as columns of a frame."""
     import pandas as pd
 
-    labels = snap.labels(domain).to_pylist()
-    if (codes < 0).any():
-        codes, labels = np.where(codes < 0, len(labels), codes), [*labels, ""]
-    return pd.Categorical.from_codes(codes, labels)
+    book, categories = snap.book, snap.categories
+    cross = len(snap.labels("bucket"))  # the empty label is the last
+    bucket = np.where(book.margin_bucket < 0, cross, book.margin_bucket) if cross else np.zeros_like(book.margin_bucket)
+    codes = {"account": book.margin_account.copy(), "protocol": book.margin_protocol, "bucket": bucket}
+    return {name: pd.Categorical.from_codes(codes[name], dtype=categories[name]) for name in codes}

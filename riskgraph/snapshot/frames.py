@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.snapshot.schema import KINDS, TABLES
+from riskgraph.snapshot.schema import DOMAINS, KINDS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["assumptions_of", "filled_frame", "protocol_terms"]
+__all__ = ["assumptions_of", "categories_of", "filled_frame", "protocol_terms"]
 
 # Rules that lend collateral out, so that it is a claim on the protocol (METHODS 2); None: the parameter decides.
 LENDS_COLLATERAL = {"aave_v2": 1, "aave_v3": 1, "aave_v4": 1, "compound_v2": 1, "euler_v1": 1, "lending": 1}
@@ -29,7 +29,7 @@ def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], li
     for place, given_kind, given_rule in zip(at, table.text("kind"), table.text("rule"), strict=True):
         kind[place], rule[place] = given_kind, given_rule
     lends[at] = table.flag("lends_collateral")
-    traded = _traded(snap)
+    traded = snap.rows.trades
     notes = []
     assumed_kind = [names[p] for p in range(n) if not kind[p]]
     kind = [given or ("perp" if traded[p] else "lending") for p, given in enumerate(kind)]
@@ -48,12 +48,6 @@ def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], li
         notes.append(f"protocols.lends_collateral: taken as true (rule lending) for {_some(open_rule)}")
     lent = [bool(lends[p]) if lends[p] >= 0 else bool(LENDS_COLLATERAL.get(rule[p], 0)) for p in range(n)]
     return kind, rule, lent, notes
-
-
-def _traded(snap: Snapshot) -> np.ndarray:
-    book = snap.book
-    rows = book.rows("long", "short") & (book.protocol >= 0)
-    return np.bincount(book.protocol[rows], minlength=len(snap.labels("protocol"))) > 0
 
 
 def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
@@ -144,6 +138,22 @@ def _case_notes(snap: Snapshot) -> list[str]:
             told = f"{_some(sorted(twice))} stand in more than one spelling (upper and lower case)"
             notes.append(f"positions.{domain}: {told} and are taken as different")
     return notes
+
+
+def categories_of(snap: Snapshot) -> dict[str, pd.CategoricalDtype]:
+    """Make the labels of every shared label space categories; buckets with the empty label (cross) last."""
+    import pandas as pd
+    import pyarrow as pa
+
+    found = {}
+    for domain in DOMAINS:
+        labels = snap.labels(domain)
+        if domain == "bucket":
+            labels = pa.concat_arrays([labels, pa.array([""], pa.large_string())])
+        index = pd.Index(pd.array(labels, dtype="str"), copy=False)
+        index.is_monotonic_increasing  # noqa: B018 - sorted labels are told to be unique in half the time this way
+        found[domain] = pd.CategoricalDtype(index)
+    return found
 
 
 def filled_frame(snap: Snapshot, name: str) -> pd.DataFrame:
