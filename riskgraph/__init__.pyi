@@ -18,6 +18,7 @@ from .errors import RiskGraphError as RiskGraphError
 from .graph.book import exposure_graph as exposure_graph
 from .graph.exposure import ExposureGraph as ExposureGraph
 from .margin.account_health import health as health
+from .margin.liquidation_points import liquidation_prices as liquidation_prices
 from .ownership import CrossHoldings as CrossHoldings
 from .ownership import cross_holdings as cross_holdings
 from .readers.reading import read_snapshot as read_snapshot

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, read_only
+from riskgraph.arrays import Bools, Floats, Ints, Places, read_only
 from riskgraph.errors import Faults
 from riskgraph.margin.close_calls import settle
 from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins
@@ -56,13 +56,11 @@ def at_equality(rule: str) -> bool:
     return rule in _AT_EQUALITY
 
 
-def liquidatable(snap: Snapshot, margins: MarginAccounts) -> Bools:
-    """Which margin accounts their rule's own test finds liquidatable."""
-    found = margins.health < 1.0
+def liquidatable(snap: Snapshot, margins: MarginAccounts) -> Ints:
+    """Which margin accounts (their numbers) their rule's own test finds liquidatable."""
+    found = np.flatnonzero(margins.health <= 1.0)
     early = np.array([at_equality(rule) for rule in protocol_terms(snap)[1]], dtype=bool)
-    if early.any():
-        found |= (margins.health == 1.0) & early[snap.book.margin_protocol]
-    return found
+    return found[(margins.health[found] < 1.0) | early[snap.book.margin_protocol[found]]]
 
 
 def _formed(snap: Snapshot) -> MarginAccounts:
@@ -78,9 +76,9 @@ def _formed(snap: Snapshot) -> MarginAccounts:
 
 
 def _health(sums: Sums, derivatives: DerivativeMargins | None) -> Floats:
-    health = np.full(len(sums.debt), np.inf)
-    with np.errstate(over="ignore"):
-        np.divide(sums.weighted, sums.burden, out=health, where=sums.debt > 0.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        health = sums.weighted / sums.burden
+        health[sums.debt <= 0.0] = np.inf
         if derivatives is not None:
             traded = derivatives.positions > 0
             required = derivatives.maintenance
@@ -163,49 +161,50 @@ def health(snap: Snapshot) -> pd.DataFrame:
 def _status(snap: Snapshot, margins: MarginAccounts) -> Ints:
     codes = np.full(len(margins.health), 3, dtype=np.int8)
     level = _call_levels(snap)
-    if not np.isnan(level).all():
-        codes[margins.health < level[snap.book.margin_protocol]] = 2  # NaN: no calls
-    codes[liquidatable(snap, margins)] = 1
-    codes[(margins.health < 1.0) & margins.short] = 0
+    low = np.flatnonzero(margins.health < np.nanmax(np.append(level, 1.0)))
+    called = margins.health[low] < level[snap.book.margin_protocol[low]]  # NaN: no calls
+    codes[low[called]] = 2
+    due = liquidatable(snap, margins)
+    codes[due] = np.where(margins.short[due] & (margins.health[due] < 1.0), 0, 1)
     return codes
 
 
 def check_told(snap: Snapshot, margins: MarginAccounts) -> None:
     """Refuse a book in which health cannot be told, and name what is missing."""
-    book = snap.book
-    faults = Faults()
-    traded = margins.derivatives.positions > 0 if margins.derivatives is not None else np.zeros(len(margins.debt), bool)
-    blind = np.isnan(margins.weighted) & (margins.debt > 0.0) & ~traded
-    rows = book.rows("collateral") & np.isnan(book.threshold)
-    rows[rows] = blind[book.margin[rows]]
-    if rows.any():
-        faults.add(
-            "markets.liquidation_threshold",
-            "expected a value for all collateral that stands against debt (in markets, emodes or accounts)",
-            f"none for {_pairs(snap, rows)}",
-        )
-    nameless = blind & (np.bincount(book.margin[rows], minlength=len(blind)) == 0)
-    if nameless.any():
-        labels = snap.labels("account")
-        names = ", ".join(labels[int(code)].as_py() for code in book.margin_account[nameless][:5])
-        faults.add(
-            "accounts.liquidation_threshold",
-            "expected a value for accounts whose collateral is a published remainder alone",
-            f"none for {names}",
-        )
+    book, faults = snap.book, Faults()
+    blind = np.isnan(margins.health)  # collateral that nothing is said of stands against debt
+    if blind.any():
+        rows = np.flatnonzero(blind[book.pledged.margin] & np.isnan(book.pledged.weight))
+        if len(rows):
+            faults.add(
+                "markets.liquidation_threshold",
+                "expected a value for all collateral that stands against debt (in markets, emodes or accounts)",
+                f"none for {_pairs(snap, book.pledged.pair[rows])}",
+            )
+        blind[book.pledged.margin[rows]] = False  # what is left holds nothing but a remainder
+        if blind.any():
+            labels = snap.labels("account")
+            names = ", ".join(labels[int(code)].as_py() for code in book.margin_account[blind][:5])
+            faults.add(
+                "accounts.liquidation_threshold",
+                "expected a value for accounts whose collateral is a published remainder alone",
+                f"none for {names}",
+            )
     if margins.derivatives is not None and margins.derivatives.unmargined.any():
         faults.add(
             "markets.maintenance_margin",
             "expected a value (in markets or tiers) for everything held long or short",
-            f"none for {_pairs(snap, margins.derivatives.unmargined)}",
+            f"none for {_pairs(snap, book.pair[margins.derivatives.unmargined])}",
         )
     faults.raise_if_any()
 
 
-def _pairs(snap: Snapshot, rows: Bools) -> str:
-    book = snap.book
-    pairs = np.unique(np.stack([book.protocol[rows], book.asset[rows]]), axis=1).T
-    named = [f"{snap.labels('asset')[int(a)]} at {snap.labels('protocol')[int(p)]}" for p, a in pairs]
+def _pairs(snap: Snapshot, pairs: Ints | Places) -> str:
+    book, assets, protocols = snap.book, snap.labels("asset"), snap.labels("protocol")
+    named = [
+        f"{assets[int(book.pair_asset[pair])]} at {protocols[int(book.pair_protocol[pair])]}"
+        for pair in np.unique(pairs)
+    ]
     return ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
 
 

@@ -23,7 +23,7 @@ from riskgraph.snapshot.rows import Leg
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["BAND", "settle"]
+__all__ = ["BAND", "exact_line", "settle"]
 
 # Share of everything that is added up within which floats do not decide: rounding of some 4,000 rows stays below it.
 BAND = 1e-12
@@ -67,7 +67,7 @@ def settle(
         What floats make of them; changed in place, so that every comparison of ``health`` with 1 or with a call level
         is the exact one. Options and portfolio margin keep what floats say: their models have no rational values.
     """
-    close = np.flatnonzero(_close(snap, sums, derivatives, level, health))
+    close = _close(snap, sums, derivatives, level, health)
     for margin, exact in _decided(snap, derivatives, close):
         found = exact.health
         for at in (1.0, float(level[snap.book.margin_protocol[margin]])):
@@ -78,28 +78,21 @@ def settle(
         health[margin], short[margin] = found, exact.worth < exact.owed
 
 
-def _close(
-    snap: Snapshot, sums: Sums, derivatives: DerivativeMargins | None, level: Floats, health: Floats
-) -> Bools:
+def _close(snap: Snapshot, sums: Sums, derivatives: DerivativeMargins | None, level: Floats, health: Floats) -> Ints:
     """Margin accounts within the band of 1, of their call level, or (below 1) of owing just what they have."""
     book = snap.book
-    close = (health > 1.0 - BAND) & (health < 1.0 + BAND)  # never where health cannot be told (NaN)
-    below = np.flatnonzero(health < 1.0)
-    gap = np.abs(sums.collateral[below] - sums.debt[below])
-    close[below] |= gap <= BAND * (np.abs(sums.collateral[below]) + sums.debt[below])
-    calls = ~np.isnan(level)
-    if calls.any():
-        of_margin = level[book.margin_protocol]
-        close |= np.abs(health - of_margin) < BAND * of_margin
-    odd = np.zeros(len(health), dtype=bool)  # sums in which large terms may cancel
-    if book.named:
-        odd |= (book.collateral_remainder < 0.0) | (book.debt_remainder < 0.0)
+    low = np.flatnonzero(health < np.nanmax(np.append(level, 1.0)) * (1.0 + BAND))  # never where it is NaN
+    value, worth, debt = health[low], sums.collateral[low], sums.debt[low]
+    close = (np.abs(value - 1.0) < BAND) | (np.abs(worth - debt) <= BAND * (np.abs(worth) + debt))
+    calls = level[book.margin_protocol[low]]
+    close |= np.abs(value - calls) < BAND * calls
+    if derivatives is None and not book.named:
+        return low[close]
+    odd = (book.collateral_remainder < 0.0) | (book.debt_remainder < 0.0)  # sums in which large terms may cancel
     if derivatives is not None:
         odd |= derivatives.positions > 0
     at = np.flatnonzero(odd & ~np.isnan(health))
-    if len(at):
-        close[at] |= _close_after_cancelling(snap, sums, derivatives, level, at)
-    return close
+    return np.union1d(low[close], at[_close_after_cancelling(snap, sums, derivatives, level, at)])
 
 
 def _close_after_cancelling(
@@ -168,10 +161,30 @@ def _lent(book: Book, margin: int) -> _Exact:
             weighted += usd * _threshold(book, pair, float(book.pledged.weight[row]))
         weighted += rest * weighted / (collateral - rest) if rest else 0
     for row, pair in _rows(book.owed, margin):
-        factor = float(book.pair_factor[pair])
-        if not np.isnan(factor):
-            burden += _said(book.owed.amount[row]) * _said(book.pair_price[pair]) * (1 / _said(factor) - 1)
+        burden += _said(book.owed.amount[row]) * _said(book.pair_price[pair]) * (1 / _factor(book, pair) - 1)
     return _Exact(weighted, burden if debt > 0 else Fraction(0), collateral, debt, traded=False)
+
+
+def exact_line(book: Book, margin: int, asset: int, pair_price: Floats) -> tuple[float, float]:
+    """Weighted collateral less weighted debt of a margin account without longs or shorts: of other assets, of one."""
+    own = float(book.own_threshold[margin])
+    parts = [-_said(book.debt_remainder[margin]), Fraction(0)]
+    if not np.isnan(own):
+        parts[0] += _said(own) * _said(book.collateral_remainder[margin])
+    for row, pair in _rows(book.pledged, margin):
+        usd = _said(book.pledged.amount[row]) * _said(pair_price[pair])
+        weight = _threshold(book, pair, float(book.pledged.weight[row])) if np.isnan(own) else _said(own)
+        parts[book.pair_asset[pair] == asset] += usd * weight
+    for row, pair in _rows(book.owed, margin):
+        usd = _said(book.owed.amount[row]) * _said(pair_price[pair])
+        parts[book.pair_asset[pair] == asset] -= usd / _factor(book, pair)
+    return float(parts[0]), float(parts[1])
+
+
+def _factor(book: Book, pair: int) -> Fraction:
+    """Borrow factor, 1 where none is given."""
+    factor = float(book.pair_factor[pair])
+    return Fraction(1) if np.isnan(factor) else _said(factor)
 
 
 def _threshold(book: Book, pair: int, weight: float) -> Fraction:

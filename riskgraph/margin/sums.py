@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from riskgraph.arrays import Floats, Ints, summed
+from riskgraph.arrays import Floats, summed
 from riskgraph.snapshot.book import Book
 from riskgraph.snapshot.rows import Leg
 
-__all__ = ["Sums", "in_parts", "sums_of"]
+__all__ = ["Sums", "split_by_asset", "sums_of"]
 
-COMPILED_ROWS = 500_000  # rows of a side from which compiled code makes up for loading numba
-PARTS = 8  # margin accounts are dealt out in so many runs, whatever the number of threads
+COMPILED_ROWS = 1_000_000  # rows of collateral and debt from which compiled code makes up for loading numba
+RUNS = 8  # margin accounts are dealt out in so many runs, whatever the number of threads; no sum depends on that
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ def sums_of(book: Book) -> Sums:
     An account's own threshold counts for its named remainder too, else the rows' average does; a remainder of debt
     counts as it stands, since nobody has said what it is owed in.
     """
-    collateral, weighted = _added(book.pledged, book)
-    debt, burden = _added(book.owed, book)
+    added = _compiled(book) if _is_large(book) else [_added(book, leg) for leg in book.legs]
+    (collateral, weighted), (debt, burden) = added
     if not book.named:
         return Sums(collateral, weighted, debt, burden)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -51,29 +52,69 @@ def sums_of(book: Book) -> Sums:
     return Sums(collateral, weighted, debt + book.debt_remainder, burden + book.debt_remainder)
 
 
-def _added(leg: Leg, book: Book) -> tuple[Floats, Floats]:
+def _added(book: Book, leg: Leg) -> tuple[Floats, Floats]:
     """Sum of values, and of values times weights (the same array where there are no weights)."""
     n = len(book.margin_account)
-    if len(leg.margin) >= COMPILED_ROWS:
-        from riskgraph.margin.sums_kernel import add_up  # numba: loaded only where it is used
-
-        plain = np.zeros(n)
-        weighted = np.zeros(n) if len(leg.weight) else plain
-        in_parts(
-            lambda low, high: add_up(
-                leg.margin, leg.amount, leg.pair, leg.weight, book.pair_price, low, high, plain, weighted
-            ),
-            leg.margin,
-            n,
-        )
-        return plain, weighted
     usd = leg.amount * book.pair_price[leg.pair]
     plain = summed(leg.margin, usd, n)
     return plain, summed(leg.margin, usd * leg.weight, n) if len(leg.weight) else plain
 
 
-def in_parts(step: Callable[[int, int], object], margin: Ints, n_margins: int) -> None:
-    """Run a step over runs of rows on the threads that there are; a margin account's rows stay in one run."""
-    bounds = np.searchsorted(margin, np.linspace(0, n_margins, PARTS + 1).astype(margin.dtype))
+def _compiled(book: Book) -> list[tuple[Floats, Floats]]:
+    """Do the same in compiled code."""
+    from riskgraph.margin.sums_kernel import add_up  # numba: loaded only where it is used
+
+    n = len(book.margin_account)
+    plain = [np.zeros(n) for _ in book.legs]
+    totals = [(total, np.zeros(n) if len(leg.weight) else total) for total, leg in zip(plain, book.legs, strict=True)]
+
+    def step(which: int, low: int, high: int) -> None:
+        leg = book.legs[which]
+        add_up(leg.margin, leg.amount, leg.pair, leg.weight, book.pair_price, low, high, *totals[which])
+
+    _in_runs(book, step)
+    return totals
+
+
+def split_by_asset(book: Book, asset: int, pair_price: Floats) -> list[Floats]:
+    """Weighted collateral and weighted debt of rows, each in two parts: of other assets, of this one.
+
+    Arrays of shape (n_margins, 2), USD at the given prices; remainders are in neither.
+    """
+    n, moves = len(book.margin_account), (book.pair_asset == asset).astype(np.uint8)
+    if not _is_large(book):
+        return [_parted(leg, moves, pair_price, n) for leg in book.legs]
+    from riskgraph.margin.sums_kernel import split  # numba: loaded only where it is used
+
+    parts = [np.zeros((n, 2)) for _ in book.legs]
+
+    def step(which: int, low: int, high: int) -> None:
+        leg = book.legs[which]
+        split(leg.margin, leg.amount, leg.pair, leg.weight, pair_price, moves, low, high, parts[which])
+
+    _in_runs(book, step)
+    return parts
+
+
+def _parted(leg: Leg, moves: NDArray[np.uint8], pair_price: Floats, n: int) -> Floats:
+    value = leg.amount * pair_price[leg.pair]
+    if len(leg.weight):
+        value *= leg.weight
+    return summed(leg.margin * np.int64(2) + moves[leg.pair], value, 2 * n).reshape(n, 2)
+
+
+def _is_large(book: Book) -> bool:
+    return sum(len(leg.margin) for leg in book.legs) >= COMPILED_ROWS
+
+
+def _in_runs(book: Book, step: Callable[[int, int, int], None]) -> None:
+    """Give each leg's rows to a step, run after run of margin accounts, on the threads that there are."""
+    ends = np.linspace(0, len(book.margin_account), RUNS + 1).astype(np.uint32)
+    bounds = [np.searchsorted(leg.margin, ends) for leg in book.legs]
+
+    def run(at: int) -> None:
+        for which, bound in enumerate(bounds):
+            step(which, bound[at], bound[at + 1])
+
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(step, bounds[:-1], bounds[1:]))
+        list(pool.map(run, range(RUNS)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numba
 
-__all__ = ["add_up"]
+__all__ = ["add_up", "split"]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -21,3 +21,14 @@ def add_up(margin, amount, pair, weight, price, low, high, plain, weighted):  # 
             usd = amount[row] * price[pair[row]]
             plain[margin[row]] += usd
             weighted[margin[row]] += usd * weight[row]
+
+
+@numba.njit(cache=True, nogil=True)
+def split(margin, amount, pair, weight, price, moves, low, high, parts):  # type: ignore[no-untyped-def]
+    """Add weighted values to what stands still (``parts[margin, 0]``) or to what moves (``parts[margin, 1]``)."""
+    if len(weight) == 0:
+        for row in range(low, high):
+            parts[margin[row], moves[pair[row]]] += amount[row] * price[pair[row]]
+    else:
+        for row in range(low, high):
+            parts[margin[row], moves[pair[row]]] += amount[row] * price[pair[row]] * weight[row]

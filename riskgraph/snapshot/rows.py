@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, read_only, summed
+from riskgraph.arrays import Bools, Floats, Ints, Places, read_only, summed
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class Leg:
     collateral its threshold (NaN where none is given), of debt 1 ÷ borrow factor, empty where every debt counts for 1.
     """
 
-    margin: Ints
+    margin: Places
     amount: Floats
-    pair: Ints
+    pair: Places
     weight: Floats
 
 
@@ -81,6 +81,11 @@ class Rows:
     market_pair: Ints
     trades: Bools
     named: bool
+
+    @property
+    def legs(self) -> tuple[Leg, Leg]:
+        """Rows of collateral, rows of debt."""
+        return self.pledged, self.owed
 
     def rows(self, *sides: str) -> Bools:
         """Which rows are of one of the sides."""
@@ -162,7 +167,8 @@ def rows_of(snap: Snapshot) -> Rows:
 
 
 def _leg(rows: Ints, margin: Ints, amount: Floats, pair: Ints, weight: Floats) -> Leg:
-    return Leg(*(read_only(array) for array in (margin[rows], amount[rows], pair[rows], weight)))
+    places = (read_only(array[rows].astype(np.uint32)) for array in (margin, pair))
+    return Leg(next(places), read_only(amount[rows]), next(places), read_only(weight))
 
 
 def _pairs(protocol: Ints, asset: Ints, n_protocols: int, n_assets: int) -> tuple[Ints, Ints]:

@@ -270,14 +270,20 @@ class Snapshot:
         fresh = Snapshot.__new__(Snapshot)
         built = Built({**self._built.tables, **tables}, self._built.labels, self._built.notes)
         fresh._hold(built, self.as_of, (*self.notes, note))
+        fresh.__dict__.update(categories=self.categories)  # of the same labels
         return fresh
 
     def _at_prices(self, tables: Mapping[str, Table], note: str) -> Snapshot:
         """Return the same book with tables that differ in prices only; what does not depend on prices is shared."""
         fresh = self._with_tables(tables, note)
-        shared = {"rows": self.rows, "categories": self.categories}
         known = {"families": self.families} if "families" in self.__dict__ else {}
-        fresh.__dict__.update(shared | known)
+        fresh.__dict__.update(rows=self.rows, **known)
+        return fresh
+
+    def _at_book(self, book: Book) -> Snapshot:
+        """Return the same snapshot with other prices put to its rows."""
+        fresh = self._at_prices({}, "")
+        fresh.__dict__.update(book=book)
         return fresh
 
     def with_prices(self, prices: Mapping[str, float]) -> Snapshot:
