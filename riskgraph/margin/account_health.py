@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["STATUSES", "MarginAccounts", "at_equality", "check_told", "health", "liquidatable", "margin_accounts", "margin_names"]
+__all__ = [
+    "STATUSES",
+    "MarginAccounts",
+    "at_equality",
+    "check_told",
+    "health",
+    "liquidatable",
+    "margin_accounts",
+    "margin_names",
+]
 
 STATUSES = ("insolvent", "liquidatable", "called", "healthy")
 _AT_EQUALITY = ("euler_v2",)
@@ -60,7 +69,8 @@ def liquidatable(snap: Snapshot, margins: MarginAccounts) -> Ints:
     """Which margin accounts (their numbers) their rule's own test finds liquidatable."""
     found = np.flatnonzero(margins.health <= 1.0)
     early = np.array([at_equality(rule) for rule in protocol_terms(snap)[1]], dtype=bool)
-    return found[(margins.health[found] < 1.0) | early[snap.book.margin_protocol[found]]]
+    due: Ints = found[(margins.health[found] < 1.0) | early[snap.book.margin_protocol[found]]]
+    return due
 
 
 def _formed(snap: Snapshot) -> MarginAccounts:
@@ -145,7 +155,9 @@ def health(snap: Snapshot) -> pd.DataFrame:
     check_snapshot(snap)
     margins = _formed(snap)
     check_told(snap, margins)
-    status = pd.Categorical.from_codes(_status(snap, margins), dtype=pd.CategoricalDtype(STATUSES), validate=False)
+    status = pd.Categorical.from_codes(
+        _status(snap, margins), dtype=pd.CategoricalDtype(list(STATUSES)), validate=False
+    )
     return pd.DataFrame(
         {
             **margin_names(snap),

@@ -98,7 +98,7 @@ def _close(snap: Snapshot, sums: Sums, derivatives: DerivativeMargins | None, le
 def _close_after_cancelling(
     snap: Snapshot, sums: Sums, derivatives: DerivativeMargins | None, level: Floats, at: Ints
 ) -> Bools:
-    """The band of those whose terms cancel is a share of the terms, not of what is left of them."""
+    """Take the band of those whose terms cancel as a share of the terms, not of what is left of them."""
     book = snap.book
     terms = np.abs(sums.collateral) + np.abs(sums.debt) + sums.burden
     terms += 2.0 * (np.abs(book.collateral_remainder) + np.abs(book.debt_remainder))
@@ -174,10 +174,10 @@ def exact_line(book: Book, margin: int, asset: int, pair_price: Floats) -> tuple
     for row, pair in _rows(book.pledged, margin):
         usd = _said(book.pledged.amount[row]) * _said(pair_price[pair])
         weight = _threshold(book, pair, float(book.pledged.weight[row])) if np.isnan(own) else _said(own)
-        parts[book.pair_asset[pair] == asset] += usd * weight
+        parts[int(book.pair_asset[pair] == asset)] += usd * weight
     for row, pair in _rows(book.owed, margin):
         usd = _said(book.owed.amount[row]) * _said(pair_price[pair])
-        parts[book.pair_asset[pair] == asset] -= usd / _factor(book, pair)
+        parts[int(book.pair_asset[pair] == asset)] -= usd / _factor(book, pair)
     return float(parts[0]), float(parts[1])
 
 

@@ -84,10 +84,9 @@ def liquidation_prices(snap: Snapshot, asset: str) -> pd.DataFrame:
     check_snapshot(snap)
     code, today = _asset(snap, asset)
     margins = margin_accounts(snap)
-    check_told(snap, margins)
     unit = 1.0 if today > 0.0 else 0.0
-    if not unit:  # who owes nothing today may owe something at another price
-        check_told(snap, margin_accounts(snap.with_prices({asset: 1.0})))
+    # who owes a token of price 0 owes nothing today, and something at another price
+    check_told(snap, margins if unit else margin_accounts(snap.with_prices({asset: 1.0})))
     move, falls = _moves(snap, margins, code, unit)
     direction = np.where(np.isnan(move), -1, np.where(falls, 0, 1)).astype(np.int8)
     return pd.DataFrame(
@@ -95,7 +94,9 @@ def liquidation_prices(snap: Snapshot, asset: str) -> pd.DataFrame:
             **margin_names(snap),
             "health": np.array(margins.health),
             "price": move * today if unit else move,
-            "direction": pd.Categorical.from_codes(direction, dtype=pd.CategoricalDtype(DIRECTIONS), validate=False),
+            "direction": pd.Categorical.from_codes(
+                direction, dtype=pd.CategoricalDtype(list(DIRECTIONS)), validate=False
+            ),
             "fall": move - 1.0 if unit else np.full(len(move), np.nan),
         },
         copy=False,
@@ -124,11 +125,13 @@ def _moves(snap: Snapshot, margins: MarginAccounts, asset: int, unit: float) -> 
     due[liquidatable(snap, margins)] = True
     move, falls = np.full(len(due), np.nan), np.zeros(len(due), dtype=bool)
     bent = _bent(snap, margins)
-    straight, moves, slope = _straight(snap, asset, unit, bent)
-    falls[straight] = slope > 0.0
+    straight, crossing, slope = _straight(snap, asset, unit, bent)
+    falling = slope > 0.0
+    crossing[~((crossing > 0.0) & (crossing < np.inf))] = np.nan
     # Rounding never puts a price on the other side of today's than the state of the account says.
-    is_below = due[straight] != falls[straight]
-    move[straight] = np.where(is_below, np.minimum(moves, unit), np.maximum(moves, unit))
+    below = due[straight] != falling
+    crossing = np.where(below, np.minimum(crossing, unit), np.maximum(crossing, unit))
+    move[straight], falls[straight] = crossing, falling
     if bent.any():
         rows = (snap.book.asset == asset) & snap.book.rows("collateral", "debt", "long", "short")
         held = np.zeros(len(due), dtype=bool)
@@ -136,7 +139,6 @@ def _moves(snap: Snapshot, margins: MarginAccounts, asset: int, unit: float) -> 
         chosen = np.flatnonzero(bent & held)
         if len(chosen):
             move[chosen], falls[chosen] = searched(snap, asset, unit, chosen, due[chosen])
-    move[~((move > 0.0) & np.isfinite(move))] = np.nan
     return move, falls
 
 
@@ -157,17 +159,19 @@ def _straight(snap: Snapshot, asset: int, unit: float, bent: Bools) -> tuple[Int
     book = snap.book
     pair_price = np.where((book.pair_asset == asset) & (unit == 0.0), 1.0, book.pair_price)
     pledged, owed = split_by_asset(book, asset, pair_price)
-    holders = np.flatnonzero(((pledged[:, 1] != 0.0) | (owed[:, 1] != 0.0)) & ~bent)
-    plus, minus = pledged[holders], owed[holders]
+    holders = np.flatnonzero(((pledged[1] != 0.0) | (owed[1] != 0.0)) & ~bent)
+    plus, minus = [part[holders] for part in pledged], [part[holders] for part in owed]
     if book.named:
         own = book.own_threshold[holders]
-        plus[:, 0] += np.where(np.isnan(own), 0.0, own * book.collateral_remainder[holders])
-        minus[:, 0] += book.debt_remainder[holders]
-    line, size = plus - minus, plus + minus
+        plus[0] += np.where(np.isnan(own), 0.0, own * book.collateral_remainder[holders])
+        minus[0] += book.debt_remainder[holders]
+    base, slope = plus[0] - minus[0], plus[1] - minus[1]
+    doubtful = _cancelled(plus[0], minus[0], base) | _cancelled(plus[1], minus[1], slope)
+    for at in np.flatnonzero(doubtful):
+        base[at], slope[at] = exact_line(book, int(holders[at]), asset, pair_price)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        move = -line[:, 0] / line[:, 1]
-    doubtful = (plus > 0.0) & (minus > 0.0) & (np.abs(line) < CANCELLED * size)
-    for at in np.flatnonzero(doubtful.any(axis=1)):
-        line[at] = exact_line(book, int(holders[at]), asset, pair_price)
-        move[at] = -line[at, 0] / line[at, 1] if line[at, 1] else np.nan
-    return holders, move, line[:, 1]
+        return holders, -base / slope, slope
+
+
+def _cancelled(plus: Floats, minus: Floats, rest: Floats) -> Bools:
+    return (np.abs(rest) < CANCELLED * minus) & (plus > 0.0)

@@ -89,16 +89,19 @@ def _rows(table: Table, kept: Bools) -> Table:
 
 
 def _gap(snap: Snapshot, moving: Bools, unit: float) -> Gap:
-    """What each margin account has beyond its liquidation point, USD, with the asset at a price of its own."""
+    """Say what each margin account has beyond its liquidation point, USD, with the asset at a price of its own."""
     book = snap.book
     base = np.where(moving & (unit == 0.0), 1.0, book.price)
-    own_pair = np.arange(len(base), dtype=np.uint32)  # every row is a market of its own
-    legs = [replace(leg, pair=own_pair[book.rows(side)]) for leg, side in zip(book.legs, ("collateral", "debt"))]
+    own_pair = np.arange(len(base))  # every row is a market of its own
+    pledged, owed = (
+        replace(leg, pair=np.flatnonzero(book.rows(side)).astype(np.uint32))
+        for leg, side in zip(book.legs, ("collateral", "debt"), strict=True)
+    )
     trades = bool(book.trades.any())
 
     def gap(move: Floats) -> Floats:
         price = np.where(moving, base * move[book.margin], base)
-        there = replace(book, pair=own_pair, pledged=legs[0], owed=legs[1], pair_price=price)
+        there = replace(book, pair=own_pair, pledged=pledged, owed=owed, pair_price=price)
         sums = sums_of(there)
         value = np.where(sums.debt > 0.0, sums.weighted - sums.burden, np.inf)
         if trades:
@@ -110,14 +113,14 @@ def _gap(snap: Snapshot, moving: Bools, unit: float) -> Gap:
 
 
 def _knots(snap: Snapshot, moving: Bools, unit: float) -> Floats:
-    """Moves between which the gap is a straight line, or at least turns nowhere: rising, shape (k, knots)."""
+    """Give moves between which the gap is a straight line, or at least turns nowhere: rising, shape (k, knots)."""
     n = len(snap.book.margin_account)
-    listed = [*_tiers(snap, moving, unit), *_turns(snap, moving, unit), *_grid(snap, moving)]
-    margin, move = (np.concatenate(columns) for columns in zip(*listed, strict=True)) if listed else ([], [])
+    ends = np.repeat(np.arange(n), 3), np.tile([1.0 / FURTHEST, unit, FURTHEST], n)
+    listed = [ends, *_tiers(snap, moving, unit), *_turns(snap, moving, unit), *_grid(snap, moving)]
+    margin, move = np.concatenate([of for of, _ in listed]), np.concatenate([to for _, to in listed])
     inside = (move > 1.0 / FURTHEST) & (move < FURTHEST) & (np.abs(move - unit) > BAND)  # NaN: no such knot
-    ends = np.tile([1.0 / FURTHEST, unit, FURTHEST], n)
-    margin = np.concatenate([np.repeat(np.arange(n), 3), margin[inside]])
-    move = np.concatenate([ends, move[inside]])
+    inside[: 3 * n] = True
+    margin, move = margin[inside], move[inside]
     order = np.lexsort((move, margin))
     margin, move = margin[order], move[order]
     count = np.bincount(margin, minlength=n)
@@ -128,7 +131,7 @@ def _knots(snap: Snapshot, moving: Bools, unit: float) -> Floats:
 
 
 def _tiers(snap: Snapshot, moving: Bools, unit: float) -> Iterator[Knots]:
-    """Moves at which the notional of a long or short enters a tier."""
+    """Give the moves at which the notional of a long or short enters a tier."""
     book, tiers = snap.book, snap.table("tiers")
     traded = np.flatnonzero(moving & book.rows("long", "short"))
     notional = book.amount[traded] * (book.price[traded] if unit else 1.0)
@@ -140,7 +143,7 @@ def _tiers(snap: Snapshot, moving: Bools, unit: float) -> Iterator[Knots]:
 
 
 def _turns(snap: Snapshot, moving: Bools, unit: float) -> Iterator[Knots]:
-    r"""Moves at which the gap of an account with a remainder turns, or its debt begins.
+    r"""Give the moves at which the gap of an account with a remainder turns, or its debt begins.
 
     With rows of weighted and plain collateral :math:`r_0 + r_1 x` and :math:`c_0 + c_1 x`, a remainder R that counts
     at their ratio, and debt :math:`e_0 + e_1 x`, the gap has slope 0 at
@@ -207,7 +210,6 @@ def _crossing(gap: Gap, knots: Floats, values: Floats, left: Ints, today: Ints) 
         over = ~settled & ((value == 0.0) | (high - low <= 4.0 * np.spacing(high)))
         found[over], settled = middle[over], settled | over
     if not settled.all():
-        raise ConvergenceError(
-            f"liquidation_prices: {int((~settled).sum()):,} margin accounts had no price to 15 digits after {ROUNDS} rounds"
-        )
+        open_still = int((~settled).sum())
+        raise ConvergenceError(f"prices of {open_still:,} margin accounts still moved after {ROUNDS} rounds")
     return found

@@ -79,14 +79,14 @@ def _compiled(book: Book) -> list[tuple[Floats, Floats]]:
 def split_by_asset(book: Book, asset: int, pair_price: Floats) -> list[Floats]:
     """Weighted collateral and weighted debt of rows, each in two parts: of other assets, of this one.
 
-    Arrays of shape (n_margins, 2), USD at the given prices; remainders are in neither.
+    Arrays of shape (2, n_margins), USD at the given prices; remainders are in neither.
     """
     n, moves = len(book.margin_account), (book.pair_asset == asset).astype(np.uint8)
     if not _is_large(book):
         return [_parted(leg, moves, pair_price, n) for leg in book.legs]
     from riskgraph.margin.sums_kernel import split  # numba: loaded only where it is used
 
-    parts = [np.zeros((n, 2)) for _ in book.legs]
+    parts = [np.zeros((2, n)) for _ in book.legs]
 
     def step(which: int, low: int, high: int) -> None:
         leg = book.legs[which]
@@ -100,7 +100,7 @@ def _parted(leg: Leg, moves: NDArray[np.uint8], pair_price: Floats, n: int) -> F
     value = leg.amount * pair_price[leg.pair]
     if len(leg.weight):
         value *= leg.weight
-    return summed(leg.margin * np.int64(2) + moves[leg.pair], value, 2 * n).reshape(n, 2)
+    return summed(leg.margin + np.int64(n) * moves[leg.pair], value, 2 * n).reshape(2, n)
 
 
 def _is_large(book: Book) -> bool:

@@ -25,10 +25,10 @@ def add_up(margin, amount, pair, weight, price, low, high, plain, weighted):  # 
 
 @numba.njit(cache=True, nogil=True)
 def split(margin, amount, pair, weight, price, moves, low, high, parts):  # type: ignore[no-untyped-def]
-    """Add weighted values to what stands still (``parts[margin, 0]``) or to what moves (``parts[margin, 1]``)."""
+    """Add weighted values to what stands still (``parts[0]``) or to what moves (``parts[1]``)."""
     if len(weight) == 0:
         for row in range(low, high):
-            parts[margin[row], moves[pair[row]]] += amount[row] * price[pair[row]]
+            parts[moves[pair[row]], margin[row]] += amount[row] * price[pair[row]]
     else:
         for row in range(low, high):
-            parts[margin[row], moves[pair[row]]] += amount[row] * price[pair[row]] * weight[row]
+            parts[moves[pair[row]], margin[row]] += amount[row] * price[pair[row]] * weight[row]

@@ -172,7 +172,7 @@ def _leg(rows: Ints, margin: Ints, amount: Floats, pair: Ints, weight: Floats) -
 
 
 def _pairs(protocol: Ints, asset: Ints, n_protocols: int, n_assets: int) -> tuple[Ints, Ints]:
-    """Number the pairs of protocol and asset that some row stands in: their keys, and the number of every key."""
+    """Give keys to the pairs of protocol and asset that some row stands in, and to every key its number (-1: none)."""
     used = np.zeros((n_protocols + 1) * n_assets, dtype=bool)  # the first line of keys is that of wallets
     used[(protocol + np.int64(1)) * n_assets + asset] = True
     return np.flatnonzero(used), np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
