@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ import riskgraph as rg
 from riskgraph.errors import InputError
 from riskgraph.margin import sums
 from tests import naive_prices
+from tests.books import with_terms
 
 ASSETS = pd.DataFrame({"asset": ["BTC", "ETH", "USDC", "FREE"], "price": [20_000.0, 2_000.0, 1.0, 0.0]})
 MARKETS = pd.DataFrame(
@@ -153,16 +153,6 @@ def test_ratios_and_borrow_factors_by_hand():
     assert prices(snap, "ETH") == {"cdp": near(1_200.0, "fall"), "owes": near(2_250.0, "rise")}
 
 
-def with_terms(snap: rg.Snapshot, **columns: dict[tuple[str, str], float]) -> rg.Snapshot:
-    """Put columns of ``markets`` into the stored table (terms of rules whose columns the schema may not have yet)."""
-    from dataclasses import replace
-
-    markets = snap.table("markets")
-    at = list(zip(markets.text("protocol"), markets.text("asset"), strict=True))
-    more = {name: np.array([values.get(pair, np.nan) for pair in at]) for name, values in columns.items()}
-    return snap._with_tables({"markets": replace(markets, numbers={**markets.numbers, **more})}, "terms")
-
-
 def test_perpetuals_by_hand():
     """1,000 USDC, long 1 BTC from 20,000: 1,000 + p − 20,000 against 1 % to 10,000 and 5 % above.
 
@@ -265,9 +255,7 @@ def test_what_cancels_is_nothing():
             ("base", "lend", "Z", "debt", 0.3),
         ),
         assets=pd.DataFrame({"asset": ["X", "Y", "Z"], "price": [0.1, 0.1, 1.0]}),
-        markets=pd.DataFrame(
-            {"protocol": "lend", "asset": ["X", "Y", "Z"], "liquidation_threshold": [0.8, 1.0, 1.0]}
-        ),
+        markets=pd.DataFrame({"protocol": "lend", "asset": ["X", "Y", "Z"], "liquidation_threshold": [0.8, 1.0, 1.0]}),
     )
     assert 3 * 0.1 - 0.3 != 0.0  # floats see a rest
     assert rg.liquidation_prices(snap, "X")["price"].isna().all()
@@ -350,9 +338,13 @@ def built(price: dict, terms: dict, accounts: dict) -> rg.Snapshot:
         positions=frame.astype({"entry_price": float}),
         assets=pd.DataFrame({"asset": list(price), "price": list(price.values())}),
         protocols=pd.DataFrame(
-            {"protocol": list(terms), "rule": ["aave_v3", "euler_v2", "lending", "perp"], "call_level": 1.2,
-             "target_health": 1.3}
-        ),  # fmt: skip
+            {
+                "protocol": list(terms),
+                "rule": ["aave_v3", "euler_v2", "lending", "perp"],
+                "call_level": 1.2,
+                "target_health": 1.3,
+            }
+        ),
         markets=markets.astype({"price": float, "haircut": float, "maintenance_margin": float}),
         accounts=pd.DataFrame(own).astype({"liquidation_threshold": float}),
         tiers=tiers.assign(protocol="perp", asset="X"),
