@@ -9,7 +9,7 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, Places, read_only
 from riskgraph.errors import Faults
-from riskgraph.margin.close_calls import settle
+from riskgraph.margin.close_calls import BAND, cancelling, settle
 from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins
 from riskgraph.margin.sums import Sums, sums_of
 from riskgraph.snapshot.frames import protocol_terms
@@ -40,7 +40,9 @@ class MarginAccounts:
     """Collateral, debt and health of every margin account, arrays of shape (n_margins,), USD.
 
     ``weighted`` is Σ value · threshold (NaN where a threshold is missing on collateral), ``burden`` Σ debt ÷ borrow
-    factor. Every comparison of ``health`` with 1 or a call level is exact, and so is ``short``: worth less than owed.
+    factor. Every comparison of ``health`` with 1 or a call level is exact. ``low`` numbers the accounts that may be
+    below one of these levels, or whose health cannot be told (NaN); ``short`` says of each of those whether it is worth
+    less than it owes.
     """
 
     collateral: Floats
@@ -48,14 +50,15 @@ class MarginAccounts:
     debt: Floats
     burden: Floats
     health: Floats
+    low: Ints
     short: Bools
     derivatives: DerivativeMargins | None
 
 
 def margin_accounts(snap: Snapshot) -> MarginAccounts:
     """Sum rows over margin accounts and form health; nothing is refused here (NaN where it cannot be told)."""
-    margins = _formed(snap)
-    for array in (margins.collateral, margins.weighted, margins.debt, margins.burden, margins.health, margins.short):
+    margins = formed(snap)
+    for array in (margins.collateral, margins.weighted, margins.debt, margins.burden, margins.health):
         read_only(array)
     return margins
 
@@ -65,40 +68,51 @@ def at_equality(rule: str) -> bool:
     return rule in _AT_EQUALITY
 
 
-def liquidatable(snap: Snapshot, margins: MarginAccounts) -> Ints:
-    """Which margin accounts (their numbers) their rule's own test finds liquidatable."""
-    found = np.flatnonzero(margins.health <= 1.0)
+def liquidatable(snap: Snapshot, margins: MarginAccounts) -> Bools:
+    """Which of the margin accounts ``margins.low`` their rule's own test finds liquidatable."""
+    value = margins.health[margins.low]
     early = np.array([at_equality(rule) for rule in protocol_terms(snap)[1]], dtype=bool)
-    due: Ints = found[(margins.health[found] < 1.0) | early[snap.book.margin_protocol[found]]]
-    return due
+    found: Bools = (value < 1.0) | ((value == 1.0) & early[snap.book.margin_protocol[margins.low]])
+    return found
 
 
-def _formed(snap: Snapshot) -> MarginAccounts:
-    """Form health in arrays that nobody else holds."""
-    sums = sums_of(snap.book)
-    derivatives = derivative_margins(snap, sums.collateral, sums.debt) if snap.rows.trades.any() else None
-    value = _health(sums, derivatives)
-    short = sums.collateral < sums.debt
+def formed(snap: Snapshot) -> MarginAccounts:
+    """Form :func:`margin_accounts` in arrays that nobody else holds."""
+    book, level = snap.book, call_levels(snap)
+    enough = float(np.nanmax(np.append(level, 1.0))) * (1.0 + BAND)
+    value = np.empty(len(book.margin_account))
+    low_of_run: dict[int, Ints] = {}
+
+    def step(at: slice, sums: Sums) -> None:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            here = np.where(sums.debt > 0.0, sums.weighted / sums.burden, np.inf)
+        value[at] = here
+        low_of_run[at.start] = np.flatnonzero(~(here >= enough)) + at.start
+
+    sums = sums_of(book, step)
+    derivatives = derivative_margins(snap, sums.collateral, sums.debt) if book.trades.any() else None
     if derivatives is not None:
-        short = np.where(derivatives.positions > 0, derivatives.equity < 0.0, short)
-    settle(snap, sums, derivatives, _call_levels(snap), value, short)
-    return MarginAccounts(sums.collateral, sums.weighted, sums.debt, sums.burden, value, short, derivatives)
+        traded = derivatives.positions > 0
+        value[traded] = _traded_health(derivatives)[traded]
+    odd = cancelling(book, derivatives)
+    if odd is None:
+        low = np.concatenate([np.zeros(0, dtype=np.int64), *(low_of_run[start] for start in sorted(low_of_run))])
+    else:
+        low = np.flatnonzero(~(value >= enough) | odd)
+    short = sums.collateral[low] < sums.debt[low]
+    if derivatives is not None:
+        short = np.where(traded[low], derivatives.equity[low] < 0.0, short)
+    settle(snap, sums, derivatives, level, value, low, short)
+    return MarginAccounts(sums.collateral, sums.weighted, sums.debt, sums.burden, value, low, short, derivatives)
 
 
-def _health(sums: Sums, derivatives: DerivativeMargins | None) -> Floats:
+def _traded_health(derivatives: DerivativeMargins) -> Floats:
+    equity, required = derivatives.equity, derivatives.maintenance
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        health = sums.weighted / sums.burden
-        health[sums.debt <= 0.0] = np.inf
-        if derivatives is not None:
-            traded = derivatives.positions > 0
-            required = derivatives.maintenance
-            ratio = np.where(derivatives.equity < 0.0, -np.inf, np.inf)
-            np.divide(derivatives.equity, required, out=ratio, where=required > 0.0)
-            health = np.where(traded, ratio, health)
-    return health
+        return np.where(required > 0.0, equity / required, np.where(equity < 0.0, -np.inf, np.inf))
 
 
-def _call_levels(snap: Snapshot) -> Floats:
+def call_levels(snap: Snapshot) -> Floats:
     """Health below which each protocol makes a margin call, NaN where it makes none."""
     level = np.full(len(snap.labels("protocol")), np.nan)
     protocols = snap.table("protocols")
@@ -153,7 +167,7 @@ def health(snap: Snapshot) -> pd.DataFrame:
     import pandas as pd
 
     check_snapshot(snap)
-    margins = _formed(snap)
+    margins = formed(snap)
     check_told(snap, margins)
     status = pd.Categorical.from_codes(
         _status(snap, margins), dtype=pd.CategoricalDtype(list(STATUSES)), validate=False
@@ -171,21 +185,21 @@ def health(snap: Snapshot) -> pd.DataFrame:
 
 
 def _status(snap: Snapshot, margins: MarginAccounts) -> Ints:
+    low, level = margins.low, call_levels(snap)
+    value, due = margins.health[low], liquidatable(snap, margins)
+    called = value < level[snap.book.margin_protocol[low]]  # NaN: no calls
     codes = np.full(len(margins.health), 3, dtype=np.int8)
-    level = _call_levels(snap)
-    low = np.flatnonzero(margins.health < np.nanmax(np.append(level, 1.0)))
-    called = margins.health[low] < level[snap.book.margin_protocol[low]]  # NaN: no calls
-    codes[low[called]] = 2
-    due = liquidatable(snap, margins)
-    codes[due] = np.where(margins.short[due] & (margins.health[due] < 1.0), 0, 1)
+    codes[low] = np.where(due, np.where(margins.short & (value < 1.0), 0, 1), np.where(called, 2, 3))
     return codes
 
 
 def check_told(snap: Snapshot, margins: MarginAccounts) -> None:
     """Refuse a book in which health cannot be told, and name what is missing."""
     book, faults = snap.book, Faults()
-    blind = np.isnan(margins.health)  # collateral that nothing is said of stands against debt
-    if blind.any():
+    unknown = margins.low[np.isnan(margins.health[margins.low])]
+    if len(unknown):  # collateral that nothing is said of stands against debt
+        blind = np.zeros(len(margins.health), dtype=bool)
+        blind[unknown] = True
         rows = np.flatnonzero(blind[book.pledged.margin] & np.isnan(book.pledged.weight))
         if len(rows):
             faults.add(

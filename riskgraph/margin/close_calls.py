@@ -23,7 +23,7 @@ from riskgraph.snapshot.rows import Leg
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["BAND", "exact_line", "settle"]
+__all__ = ["BAND", "cancelling", "exact_line", "settle"]
 
 # Share of everything that is added up within which floats do not decide: rounding of some 4,000 rows stays below it.
 BAND = 1e-12
@@ -55,7 +55,13 @@ class _Exact:
 
 
 def settle(
-    snap: Snapshot, sums: Sums, derivatives: DerivativeMargins | None, level: Floats, health: Floats, short: Bools
+    snap: Snapshot,
+    sums: Sums,
+    derivatives: DerivativeMargins | None,
+    level: Floats,
+    health: Floats,
+    low: Ints,
+    short: Bools,
 ) -> None:
     """Put ``health`` on the right side of 1 and of the call levels, and ``short`` right, where floats cannot tell.
 
@@ -63,36 +69,48 @@ def settle(
     ----------
     level : ndarray, shape (n_protocols,)
         Health below which each protocol calls for margin, NaN where it does not.
-    health, short : ndarray, shape (n_margins,)
-        What floats make of them; changed in place, so that every comparison of ``health`` with 1 or with a call level
-        is the exact one. Options and portfolio margin keep what floats say: their models have no rational values.
+    health : ndarray, shape (n_margins,)
+        What floats make of it; changed in place, so that every comparison with 1 or with a call level is exact.
+        Options and portfolio margin keep what floats say: their models have no rational values.
+    low : ndarray of int, shape (k,)
+        Margin accounts, rising; all that are below a level or within the band of one are among them, and all whose
+        terms may cancel.
+    short : ndarray of bool, shape (k,)
+        Which of them are worth less than they owe; changed in place.
     """
-    close = _close(snap, sums, derivatives, level, health)
-    for margin, exact in _decided(snap, derivatives, close):
-        found = exact.health
+    close = _close(snap, sums, derivatives, level, health, low)
+    for margin, exact in _decided(snap, derivatives, low[close]):
+        found, place = exact.health, np.searchsorted(low, margin)
         for at in (1.0, float(level[snap.book.margin_protocol[margin]])):
             if not np.isnan(at):
                 side = exact.against(_said(at))
                 wrong = (found > at) - (found < at) != side
                 found = float(np.nextafter(at, at + side)) if wrong and side else at if wrong else found
-        health[margin], short[margin] = found, exact.worth < exact.owed
+        health[margin], short[place] = found, exact.worth < exact.owed
 
 
-def _close(snap: Snapshot, sums: Sums, derivatives: DerivativeMargins | None, level: Floats, health: Floats) -> Ints:
-    """Margin accounts within the band of 1, of their call level, or (below 1) of owing just what they have."""
+def cancelling(book: Book, derivatives: DerivativeMargins | None) -> Bools | None:
+    """Mark the margin accounts that add up terms of both signs, so that little may be left of much; None: nobody."""
+    if not book.named and derivatives is None:
+        return None
+    odd = (book.collateral_remainder < 0.0) | (book.debt_remainder < 0.0)
+    return odd if derivatives is None else odd | (derivatives.positions > 0)
+
+
+def _close(
+    snap: Snapshot, sums: Sums, derivatives: DerivativeMargins | None, level: Floats, health: Floats, low: Ints
+) -> Bools:
+    """Which are within the band of 1, of their call level, or of owing just what they have."""
     book = snap.book
-    low = np.flatnonzero(health < np.nanmax(np.append(level, 1.0)) * (1.0 + BAND))  # never where it is NaN
     value, worth, debt = health[low], sums.collateral[low], sums.debt[low]
-    close = (np.abs(value - 1.0) < BAND) | (np.abs(worth - debt) <= BAND * (np.abs(worth) + debt))
     calls = level[book.margin_protocol[low]]
-    close |= np.abs(value - calls) < BAND * calls
-    if derivatives is None and not book.named:
-        return low[close]
-    odd = (book.collateral_remainder < 0.0) | (book.debt_remainder < 0.0)  # sums in which large terms may cancel
-    if derivatives is not None:
-        odd |= derivatives.positions > 0
-    at = np.flatnonzero(odd & ~np.isnan(health))
-    return np.union1d(low[close], at[_close_after_cancelling(snap, sums, derivatives, level, at)])
+    close = (np.abs(value - 1.0) < BAND) | (np.abs(value - calls) < BAND * calls)  # NaN: no call, cannot be told
+    close |= np.abs(worth - debt) <= BAND * (np.abs(worth) + debt)
+    odd = cancelling(book, derivatives)
+    if odd is not None:
+        close[odd[low]] |= _close_after_cancelling(snap, sums, derivatives, level, low[odd[low]])
+    close &= ~np.isnan(value)
+    return close
 
 
 def _close_after_cancelling(

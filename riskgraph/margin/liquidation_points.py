@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints
+from riskgraph.arrays import Bools, Floats, Ints, read_only
 from riskgraph.errors import InputError
-from riskgraph.margin.account_health import MarginAccounts, check_told, liquidatable, margin_accounts, margin_names
+from riskgraph.margin.account_health import MarginAccounts, check_told, formed, liquidatable, margin_names
 from riskgraph.margin.close_calls import exact_line
 from riskgraph.margin.price_search import searched
-from riskgraph.margin.sums import split_by_asset
+from riskgraph.margin.sums import Run, in_runs, split_by_asset
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from riskgraph.snapshot.book import Book
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["DIRECTIONS", "liquidation_prices"]
@@ -83,21 +84,19 @@ def liquidation_prices(snap: Snapshot, asset: str) -> pd.DataFrame:
 
     check_snapshot(snap)
     code, today = _asset(snap, asset)
-    margins = margin_accounts(snap)
+    margins = formed(snap)
     unit = 1.0 if today > 0.0 else 0.0
     # who owes a token of price 0 owes nothing today, and something at another price
-    check_told(snap, margins if unit else margin_accounts(snap.with_prices({asset: 1.0})))
-    move, falls = _moves(snap, margins, code, unit)
-    direction = np.where(np.isnan(move), -1, np.where(falls, 0, 1)).astype(np.int8)
+    check_told(snap, margins if unit else formed(snap.with_prices({asset: 1.0})))
+    move, direction = _moves(snap, margins, code, unit)
+    fall = move - 1.0 if unit else np.full(len(move), np.nan)
     return pd.DataFrame(
         {
             **margin_names(snap),
-            "health": np.array(margins.health),
-            "price": move * today if unit else move,
-            "direction": pd.Categorical.from_codes(
-                direction, dtype=pd.CategoricalDtype(list(DIRECTIONS)), validate=False
-            ),
-            "fall": move - 1.0 if unit else np.full(len(move), np.nan),
+            "health": margins.health,
+            "price": np.multiply(move, today, out=move) if unit else move,
+            "direction": pd.Categorical.from_codes(direction, dtype=pd.CategoricalDtype(list(DIRECTIONS))),
+            "fall": fall,
         },
         copy=False,
     )
@@ -116,62 +115,67 @@ def _asset(snap: Snapshot, asset: str) -> tuple[int, float]:
     return place[asset], price
 
 
-def _moves(snap: Snapshot, margins: MarginAccounts, asset: int, unit: float) -> tuple[Floats, Bools]:
-    """Move (1: today's price) at which each account is caught or freed, NaN where none is; whether it is caught below.
+def _moves(snap: Snapshot, margins: MarginAccounts, asset: int, unit: float) -> tuple[Floats, Ints]:
+    """Give the move (1: today's price) at which each account is caught or freed (NaN: none) and its direction.
 
-    Where today's price is 0 (``unit`` 0) the move is the price itself.
+    Where today's price is 0 (``unit`` 0) the move is the price itself; directions are codes, -1 where there is no move.
     """
+    book = snap.book
     due = np.zeros(len(margins.health), dtype=bool)
-    due[liquidatable(snap, margins)] = True
-    move, falls = np.full(len(due), np.nan), np.zeros(len(due), dtype=bool)
+    due[margins.low] = liquidatable(snap, margins)
+    move, direction = np.empty(len(due)), np.empty(len(due), dtype=np.int8)
+    line = _Line(book, asset, unit)
+
+    def step(run: Run) -> None:
+        crossing, slope = line.crossing(run)
+        rises = slope < 0.0
+        # Rounding never puts a price on the other side of today's than the state of the account says.
+        below = due[run.margins] == rises
+        move[run.margins] = np.where(below, np.minimum(crossing, unit), np.maximum(crossing, unit))
+        direction[run.margins] = np.where(np.isnan(crossing), np.int8(-1), rises)
+
+    in_runs(book, step)
     bent = _bent(snap, margins)
-    straight, crossing, slope = _straight(snap, asset, unit, bent)
-    falling = slope > 0.0
-    crossing[~((crossing > 0.0) & (crossing < np.inf))] = np.nan
-    # Rounding never puts a price on the other side of today's than the state of the account says.
-    below = due[straight] != falling
-    crossing = np.where(below, np.minimum(crossing, unit), np.maximum(crossing, unit))
-    move[straight], falls[straight] = crossing, falling
-    if bent.any():
-        rows = (snap.book.asset == asset) & snap.book.rows("collateral", "debt", "long", "short")
-        held = np.zeros(len(due), dtype=bool)
-        held[snap.book.margin[rows]] = True
-        chosen = np.flatnonzero(bent & held)
+    if bent is not None:
+        move[bent], direction[bent] = np.nan, -1
+        rows = (book.asset == asset) & book.rows("collateral", "debt", "long", "short")
+        chosen = np.flatnonzero(bent & (np.bincount(book.margin[rows], minlength=len(due)) > 0))
         if len(chosen):
-            move[chosen], falls[chosen] = searched(snap, asset, unit, chosen, due[chosen])
-    return move, falls
+            found, rises = searched(snap, asset, unit, chosen, due[chosen])
+            move[chosen], direction[chosen] = found, np.where(np.isnan(found), -1, rises)
+    return move, direction
 
 
-def _bent(snap: Snapshot, margins: MarginAccounts) -> Bools:
+def _bent(snap: Snapshot, margins: MarginAccounts) -> Bools | None:
     """Margin accounts whose distance from liquidation is no straight line in a price, or need not grow with debt."""
     book = snap.book
-    bent = np.zeros(len(margins.health), dtype=bool)
-    if book.named:
-        bent |= (book.collateral_remainder != 0.0) & np.isnan(book.own_threshold)
-        bent |= (book.collateral_remainder < 0.0) | (book.debt_remainder < 0.0)
-    if margins.derivatives is not None:
-        bent |= margins.derivatives.positions > 0
-    return bent
+    if not book.named and margins.derivatives is None:
+        return None
+    bent: Bools = (book.collateral_remainder != 0.0) & np.isnan(book.own_threshold)
+    bent |= (book.collateral_remainder < 0.0) | (book.debt_remainder < 0.0)
+    return bent if margins.derivatives is None else bent | (margins.derivatives.positions > 0)
 
 
-def _straight(snap: Snapshot, asset: int, unit: float, bent: Bools) -> tuple[Ints, Floats, Floats]:
-    """Give the other holders of the asset, where their line a + b x crosses 0, and b."""
-    book = snap.book
-    pair_price = np.where((book.pair_asset == asset) & (unit == 0.0), 1.0, book.pair_price)
-    pledged, owed = split_by_asset(book, asset, pair_price)
-    holders = np.flatnonzero(((pledged[1] != 0.0) | (owed[1] != 0.0)) & ~bent)
-    plus, minus = [part[holders] for part in pledged], [part[holders] for part in owed]
-    if book.named:
-        own = book.own_threshold[holders]
-        plus[0] += np.where(np.isnan(own), 0.0, own * book.collateral_remainder[holders])
-        minus[0] += book.debt_remainder[holders]
-    base, slope = plus[0] - minus[0], plus[1] - minus[1]
-    doubtful = _cancelled(plus[0], minus[0], base) | _cancelled(plus[1], minus[1], slope)
-    for at in np.flatnonzero(doubtful):
-        base[at], slope[at] = exact_line(book, int(holders[at]), asset, pair_price)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return holders, -base / slope, slope
+class _Line:
+    """Weighted collateral less weighted debt as a straight line a + b x in the move x of one asset's price."""
 
+    def __init__(self, book: Book, asset: int, unit: float) -> None:
+        self.asset = asset
+        self.moves = read_only((book.pair_asset == asset).astype(np.uint8))
+        self.pair_price = read_only(np.where((self.moves == 1) & (unit == 0.0), 1.0, book.pair_price))
 
-def _cancelled(plus: Floats, minus: Floats, rest: Floats) -> Bools:
-    return (np.abs(rest) < CANCELLED * minus) & (plus > 0.0)
+    def crossing(self, run: Run) -> tuple[Floats, Floats]:
+        """Give the moves above 0 at which the lines of a run are 0 (NaN: none), and b."""
+        book, at = run.book, run.margins
+        pledged, owed = split_by_asset(run, self.moves, self.pair_price)
+        if book.named:
+            own = book.own_threshold[at]
+            pledged[0] += np.where(np.isnan(own), 0.0, own * book.collateral_remainder[at])
+            owed[0] += book.debt_remainder[at]
+        base, slope = pledged - owed
+        doubtful = (pledged > 0.0) & (np.abs(pledged - owed) < CANCELLED * owed)
+        for place in np.flatnonzero(doubtful.any(axis=0) & (slope != 0.0)):
+            base[place], slope[place] = exact_line(book, int(at.start + place), self.asset, self.pair_price)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            move = -base / slope
+        return np.where((move > 0.0) & (move < np.inf), move, np.nan), slope

@@ -54,7 +54,7 @@ def searched(snap: Snapshot, asset: int, unit: float, margins: Ints, due: Bools)
         The move (1: today's price), NaN where none reaches it. Between two knots (tiers, the price at which an average
         turns) one crossing is found; of a crossing below and one above the nearer, of equals the one below.
     ndarray of bool, shape (k,)
-        Whether it is below that price that the account is liquidatable.
+        Whether it is above that price that the account is liquidatable.
     """
     part = _only(snap, margins)
     moving = part.book.asset == asset
@@ -66,7 +66,7 @@ def searched(snap: Snapshot, asset: int, unit: float, margins: Ints, due: Bools)
     low[np.arange(len(margins)), today] = due  # exact, where floats may not be
     down, up = (_crossing(gap, knots, values, left, today) for left in _nearest(low, today, due))
     falls = np.isnan(up) | (unit - down <= up - unit)
-    return np.where(falls, down, up), np.where(falls, ~due, due)
+    return np.where(falls, down, up), falls == due
 
 
 def _only(snap: Snapshot, margins: Ints) -> Snapshot:
@@ -95,7 +95,7 @@ def _gap(snap: Snapshot, moving: Bools, unit: float) -> Gap:
     own_pair = np.arange(len(base))  # every row is a market of its own
     pledged, owed = (
         replace(leg, pair=np.flatnonzero(book.rows(side)).astype(np.uint32))
-        for leg, side in zip(book.legs, ("collateral", "debt"), strict=True)
+        for leg, side in ((book.pledged, "collateral"), (book.owed, "debt"))
     )
     trades = bool(book.trades.any())
 
@@ -196,7 +196,7 @@ def _crossing(gap: Gap, knots: Floats, values: Floats, left: Ints, today: Ints) 
     for count in range(ROUNDS):
         if settled.all():
             break
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             middle = (low * at_high - high * at_low) / (at_high - at_low)
             even = ~((middle > low) & (middle < high)) | (count % 3 == 2)
         half = np.where(low > 0.0, np.sqrt(low) * np.sqrt(high), high / 4.0)

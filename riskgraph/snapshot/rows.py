@@ -33,6 +33,11 @@ class Leg:
     pair: Places
     weight: Floats
 
+    def part(self, rows: slice) -> Leg:
+        """Take some of the rows."""
+        weight = self.weight[rows] if len(self.weight) else self.weight
+        return Leg(self.margin[rows], self.amount[rows], self.pair[rows], weight)
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -81,11 +86,6 @@ class Rows:
     market_pair: Ints
     trades: Bools
     named: bool
-
-    @property
-    def legs(self) -> tuple[Leg, Leg]:
-        """Rows of collateral, rows of debt."""
-        return self.pledged, self.owed
 
     def rows(self, *sides: str) -> Bools:
         """Which rows are of one of the sides."""
