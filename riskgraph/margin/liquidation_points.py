@@ -11,7 +11,7 @@ from riskgraph.errors import InputError
 from riskgraph.margin.account_health import MarginAccounts, check_told, formed, liquidatable, margin_names
 from riskgraph.margin.close_calls import exact_line
 from riskgraph.margin.price_search import searched
-from riskgraph.margin.sums import Run, in_runs, split_by_asset
+from riskgraph.margin.sums import Run, in_runs, is_large, split_by_asset
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
@@ -124,15 +124,11 @@ def _moves(snap: Snapshot, margins: MarginAccounts, asset: int, unit: float) -> 
     due = np.zeros(len(margins.health), dtype=bool)
     due[margins.low] = liquidatable(snap, margins)
     move, direction = np.empty(len(due)), np.empty(len(due), dtype=np.int8)
-    line = _Line(book, asset, unit)
+    lines = _Lines(book, asset, unit)
 
     def step(run: Run) -> None:
-        crossing, slope = line.crossing(run)
-        rises = slope < 0.0
-        # Rounding never puts a price on the other side of today's than the state of the account says.
-        below = due[run.margins] == rises
-        move[run.margins] = np.where(below, np.minimum(crossing, unit), np.maximum(crossing, unit))
-        direction[run.margins] = np.where(np.isnan(crossing), np.int8(-1), rises)
+        at = run.margins
+        lines.cross(run, due[at], move[at], direction[at])
 
     in_runs(book, step)
     bent = _bent(snap, margins)
@@ -156,26 +152,43 @@ def _bent(snap: Snapshot, margins: MarginAccounts) -> Bools | None:
     return bent if margins.derivatives is None else bent | (margins.derivatives.positions > 0)
 
 
-class _Line:
-    """Weighted collateral less weighted debt as a straight line a + b x in the move x of one asset's price."""
+class _Lines:
+    """Weighted collateral less weighted debt as straight lines a + b x in the move x of one asset's price."""
 
     def __init__(self, book: Book, asset: int, unit: float) -> None:
-        self.asset = asset
+        self.asset, self.unit = asset, unit
         self.moves = read_only((book.pair_asset == asset).astype(np.uint8))
         self.pair_price = read_only(np.where((self.moves == 1) & (unit == 0.0), 1.0, book.pair_price))
 
-    def crossing(self, run: Run) -> tuple[Floats, Floats]:
-        """Give the moves above 0 at which the lines of a run are 0 (NaN: none), and b."""
-        book, at = run.book, run.margins
+    def cross(self, run: Run, due: Bools, move: Floats, direction: Ints) -> None:
+        """Write where the lines of a run are 0, and on which side of it they are below."""
+        book = run.book
         pledged, owed = split_by_asset(run, self.moves, self.pair_price)
         if book.named:
-            own = book.own_threshold[at]
-            pledged[0] += np.where(np.isnan(own), 0.0, own * book.collateral_remainder[at])
-            owed[0] += book.debt_remainder[at]
-        base, slope = pledged - owed
-        doubtful = (pledged > 0.0) & (np.abs(pledged - owed) < CANCELLED * owed)
-        for place in np.flatnonzero(doubtful.any(axis=0) & (slope != 0.0)):
-            base[place], slope[place] = exact_line(book, int(at.start + place), self.asset, self.pair_price)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            move = -base / slope
-        return np.where((move > 0.0) & (move < np.inf), move, np.nan), slope
+            own = book.own_threshold[run.margins]
+            pledged[0] += np.where(np.isnan(own), 0.0, own * book.collateral_remainder[run.margins])
+            owed[0] += book.debt_remainder[run.margins]
+        if is_large(book):
+            from riskgraph.margin.margin_kernels import crossed  # numba: loaded only where it is used
+
+            doubtful: Bools = np.zeros(len(run), dtype=bool)
+            crossed(pledged, owed, due, self.unit, CANCELLED, move, direction, doubtful)
+        else:
+            line = pledged - owed
+            move[:], direction[:] = _crossed(line[0], line[1], due, self.unit)
+            doubtful = ((np.abs(line) < CANCELLED * owed) & (pledged > 0.0)).any(axis=0)
+        for at in np.flatnonzero(doubtful & ((pledged[1] != 0.0) | (owed[1] != 0.0))):
+            base, slope = exact_line(book, int(run.margins.start + at), self.asset, self.pair_price)
+            one = slice(at, at + 1)
+            move[one], direction[one] = _crossed(np.array([base]), np.array([slope]), due[one], self.unit)
+
+
+def _crossed(base: Floats, slope: Floats, due: Bools, unit: float) -> tuple[Floats, Ints]:
+    """Give the moves above 0 at which base + slope · move is 0 (NaN: none), and the code of the direction."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        move = -base / slope
+    move = np.where((move > 0.0) & (move < np.inf), move, np.nan)
+    rises = slope < 0.0
+    # Rounding never puts a price on the other side of today's than the state of the account says.
+    move = np.where(due == rises, np.minimum(move, unit), np.maximum(move, unit))
+    return move, np.where(np.isnan(move), np.int8(-1), rises.astype(np.int8))

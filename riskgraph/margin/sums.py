@@ -18,7 +18,7 @@ from riskgraph.arrays import Floats, Places, summed
 from riskgraph.snapshot.book import Book
 from riskgraph.snapshot.rows import Leg
 
-__all__ = ["Run", "Sums", "in_runs", "split_by_asset", "sums_of"]
+__all__ = ["Run", "Sums", "in_runs", "is_large", "split_by_asset", "sums_of"]
 
 COMPILED_ROWS = 1_000_000  # rows of collateral and debt from which compiled code makes up for loading numba
 RUN = 2**16  # margin accounts of a run
@@ -95,8 +95,8 @@ def sums_of(book: Book, also: Callable[[slice, Sums], None] | None = None) -> Su
 def _add_up(run: Run, leg: Leg, plain: Floats, weighted: Floats) -> None:
     """Sum values, and values times weights where there are any, into arrays of zeros."""
     book, first = run.book, np.uint32(run.margins.start)
-    if _is_large(book):
-        from riskgraph.margin.sums_kernel import add_up  # numba: loaded only where it is used
+    if is_large(book):
+        from riskgraph.margin.margin_kernels import add_up  # numba: loaded only where it is used
 
         add_up(leg.margin, leg.amount, leg.pair, leg.weight, book.pair_price, first, plain, weighted)
         return
@@ -134,8 +134,8 @@ def split_by_asset(run: Run, moves: Places, pair_price: Floats) -> tuple[Floats,
 
 def _parted(run: Run, leg: Leg, moves: Places, pair_price: Floats) -> Floats:
     n, first = len(run), np.uint32(run.margins.start)
-    if _is_large(run.book):
-        from riskgraph.margin.sums_kernel import split  # numba: loaded only where it is used
+    if is_large(run.book):
+        from riskgraph.margin.margin_kernels import split  # numba: loaded only where it is used
 
         parts = np.zeros((2, n))
         split(leg.margin, leg.amount, leg.pair, leg.weight, pair_price, moves, first, parts)
@@ -146,5 +146,6 @@ def _parted(run: Run, leg: Leg, moves: Places, pair_price: Floats) -> Floats:
     return summed(leg.margin - first + np.uint32(n) * moves[leg.pair], value, 2 * n).reshape(2, n)
 
 
-def _is_large(book: Book) -> bool:
+def is_large(book: Book) -> bool:
+    """Whether compiled code is worth its loading."""
     return len(book.pledged.margin) + len(book.owed.margin) >= COMPILED_ROWS
