@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import riskgraph as rg
 from benchmarks.book import matvec_of
 from benchmarks.timing import Size, best
-from riskgraph.snapshot.book import book_of
+from riskgraph.snapshot.frames import categories_of
+from riskgraph.snapshot.rows import rows_of
 
 __all__ = ["run"]
 
@@ -19,8 +20,8 @@ def run(size: Size) -> Iterator[str]:
     matvec = matvec_of(snap)
     yield f"book: {snap!r}; one matvec takes {matvec * 1e3:.3f} ms"
     for name, step in (
-        ("rows with prices and thresholds", lambda: book_of(snap)),
-        ("health of every margin account", lambda: rg.health(snap)),
+        ("rows, margin accounts and thresholds", lambda: rows_of(snap)),
+        ("labels as categories", lambda: categories_of(snap)),
         ("exposure graph", lambda: rg.exposure_graph(snap)),
     ):
         yield f"{name}: {best(step) / matvec:,.1f} matvecs"

@@ -23,6 +23,7 @@ from .margin.liquidation_calls import Liquidated as Liquidated
 from .margin.liquidation_calls import Quote as Quote
 from .margin.liquidation_calls import liquidate as liquidate
 from .margin.liquidation_calls import liquidation_quote as liquidation_quote
+from .margin.liquidation_points import liquidation_prices as liquidation_prices
 from .margin.span import SpanMargin as SpanMargin
 from .margin.span import span_margin as span_margin
 from .margin.storefront import StorefrontSale as StorefrontSale

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bools", "Floats", "Ints", "Labels", "read_only", "summed"]
+__all__ = ["Bools", "Floats", "Ints", "Labels", "Places", "read_only", "summed"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.signedinteger[Any]]
+Places = NDArray[np.uint32]  # where in another array; compiled code reads them twice as fast without a sign
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.object_]
 
@@ -23,6 +24,6 @@ def read_only(array: _A) -> _A:
     return array
 
 
-def summed(codes: Ints, values: Floats, length: int) -> Floats:
+def summed(codes: Ints | Places, values: Floats, length: int) -> Floats:
     """Sum values by code, shape (length,); floats also where there is nothing to sum."""
     return np.bincount(codes, weights=values, minlength=length).astype(np.float64, copy=False)

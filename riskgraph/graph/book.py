@@ -250,11 +250,11 @@ def _onset(snap: Snapshot, held: Holdings) -> Floats:
     """h* of every account: the distress at which its merged collateral reaches the liquidation point (METHODS 3.9)."""
     margins, book = margin_accounts(snap), snap.book
     n = len(held.equity)
-    weighted, debt, collateral = (
-        summed(book.margin_account, values, n) for values in (margins.weighted, margins.debt, margins.collateral)
+    weighted, burden, collateral = (
+        summed(book.margin_account, values, n) for values in (margins.weighted, margins.burden, margins.collateral)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        fall = np.clip(1.0 - debt / weighted, 0.0, 1.0)  # 1 - 1/HF; no debt: 1
+        fall = np.clip(1.0 - burden / weighted, 0.0, 1.0)  # 1 - 1/HF; no debt: 1
         onset = np.clip(fall * collateral / held.equity, 0.0, 1.0 - 1e-6)
     known = np.isfinite(weighted) & (weighted > 0.0) & (held.equity > 0.0)
     return np.where(known, onset, 0.0)

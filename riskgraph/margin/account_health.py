@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, read_only
+from riskgraph.arrays import Bools, Floats, Ints, Places, read_only
 from riskgraph.errors import Faults
-from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins, note_unmargined, pairs_named
-from riskgraph.snapshot.book import Book
+from riskgraph.margin.close_calls import BAND, cancelling, settle
+from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins, note_unmargined
+from riskgraph.margin.rules.shelf import rule_named
+from riskgraph.margin.sums import Sums, sums_of
 from riskgraph.snapshot.frames import protocol_terms
 from riskgraph.snapshot.snapshot import check_snapshot
 
@@ -19,65 +21,103 @@ if TYPE_CHECKING:
 
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["STATUSES", "MarginAccounts", "health", "margin_accounts"]
+__all__ = [
+    "STATUSES",
+    "MarginAccounts",
+    "at_equality",
+    "check_told",
+    "health",
+    "liquidatable",
+    "margin_accounts",
+    "margin_names",
+]
 
 STATUSES = ("insolvent", "liquidatable", "called", "healthy")
-# Rules whose own test is "health at or below 1"; every other rule liquidates below 1.
-_AT_EQUALITY = ("euler_v2",)
 
 
 @dataclass(frozen=True, eq=False)
 class MarginAccounts:
-    """Collateral, weighted collateral, debt and health of every margin account, arrays of shape (n_margins,), USD.
+    """Collateral, debt and health of every margin account, arrays of shape (n_margins,), USD.
 
-    ``weighted`` is NaN where a threshold is missing on collateral that stands against debt.
+    ``weighted`` is Σ value · threshold (NaN where a threshold is missing on collateral), ``burden`` Σ debt ÷ borrow
+    factor. Every comparison of ``health`` with 1 or a call level is exact. ``low`` numbers the accounts that may be
+    below one of these levels, or whose health cannot be told (NaN); ``short`` says of each of those whether it is worth
+    less than it owes.
     """
 
     collateral: Floats
     weighted: Floats
     debt: Floats
+    burden: Floats
     health: Floats
+    low: Ints
+    short: Bools
     derivatives: DerivativeMargins | None
 
 
 def margin_accounts(snap: Snapshot) -> MarginAccounts:
     """Sum rows over margin accounts and form health; nothing is refused here (NaN where it cannot be told)."""
-    book = snap.book
-    pledged, owed = book.rows("collateral"), book.rows("debt")
-    collateral = book.by_margin(book.usd, pledged) + book.collateral_remainder
-    debt = book.by_margin(book.usd, owed) + book.debt_remainder
-    weighted = _weighted(book, pledged, collateral)
-    derivatives = derivative_margins(snap, collateral, debt) if book.rows("long", "short").any() else None
-    value = _health(weighted, debt, derivatives)
-    return MarginAccounts(read_only(collateral), read_only(weighted), read_only(debt), read_only(value), derivatives)
+    margins = formed(snap)
+    for array in (margins.collateral, margins.weighted, margins.debt, margins.burden, margins.health):
+        read_only(array)
+    return margins
 
 
-def _weighted(book: Book, pledged: Bools, collateral: Floats) -> Floats:
-    """Σ value · LT; an account's own threshold counts for its named remainder too, else the rows' average does."""
-    rows = book.by_margin(book.usd * np.nan_to_num(book.threshold), pledged)
-    plain = book.by_margin(book.usd, pledged)
-    blind = np.bincount(book.margin[pledged], weights=np.isnan(book.threshold[pledged]), minlength=len(plain)) > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        average = np.where(plain > 0.0, rows / plain, np.nan)
-    share = np.where(np.isnan(book.own_threshold), average, book.own_threshold)
-    remainder = np.where(book.collateral_remainder == 0.0, 0.0, book.collateral_remainder * share)
-    own = ~np.isnan(book.own_threshold)
-    weighted = np.where(own, collateral * np.nan_to_num(book.own_threshold), rows + remainder)
-    weighted[blind & ~own] = np.nan
-    return weighted
+def at_equality(rule: str) -> bool:
+    """Whether a rule liquidates at a health of 1 already; every other rule does below 1."""
+    return rule_named(rule).at_equality
 
 
-def _health(weighted: Floats, debt: Floats, derivatives: DerivativeMargins | None) -> Floats:
+def liquidatable(snap: Snapshot, margins: MarginAccounts) -> Bools:
+    """Which of the margin accounts ``margins.low`` their rule's own test finds liquidatable."""
+    value = margins.health[margins.low]
+    early = np.array([at_equality(rule) for rule in protocol_terms(snap)[1]], dtype=bool)
+    found: Bools = (value < 1.0) | ((value == 1.0) & early[snap.book.margin_protocol[margins.low]])
+    return found
+
+
+def formed(snap: Snapshot) -> MarginAccounts:
+    """Form :func:`margin_accounts` in arrays that nobody else holds."""
+    book, level = snap.book, call_levels(snap)
+    enough = float(np.nanmax(np.append(level, 1.0))) * (1.0 + BAND)
+    value = np.empty(len(book.margin_account))
+    low_of_run: dict[int, Ints] = {}
+
+    def step(at: slice, sums: Sums) -> None:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            here = np.where(sums.debt > 0.0, sums.weighted / sums.burden, np.inf)
+        value[at] = here
+        low_of_run[at.start] = np.flatnonzero(~(here >= enough)) + at.start
+
+    sums = sums_of(book, step)
+    derivatives = derivative_margins(snap, sums.collateral, sums.debt) if book.trades.any() else None
+    if derivatives is not None:
+        traded = derivatives.positions > 0
+        value[traded] = _traded_health(derivatives)[traded]
+    odd = cancelling(book, derivatives)
+    if odd is None:
+        low = np.concatenate([np.zeros(0, dtype=np.int64), *(low_of_run[start] for start in sorted(low_of_run))])
+    else:
+        low = np.flatnonzero(~(value >= enough) | odd)
+    short = sums.collateral[low] < sums.debt[low]
+    if derivatives is not None:
+        short = np.where(traded[low], derivatives.equity[low] < 0.0, short)
+    settle(snap, sums, derivatives, level, value, low, short)
+    return MarginAccounts(sums.collateral, sums.weighted, sums.debt, sums.burden, value, low, short, derivatives)
+
+
+def _traded_health(derivatives: DerivativeMargins) -> Floats:
+    equity, required = derivatives.equity, derivatives.maintenance
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        health = np.where(debt > 0.0, weighted / debt, np.inf)
-        if derivatives is not None:
-            traded = derivatives.positions > 0
-            required = derivatives.maintenance
-            nothing_required = np.where(derivatives.equity < 0.0, -np.inf, np.inf)
-            ratio = np.where(required > 0.0, derivatives.equity / required, nothing_required)
-            health = np.where(traded, ratio, health)
-    result: Floats = health
-    return result
+        return np.where(required > 0.0, equity / required, np.where(equity < 0.0, -np.inf, np.inf))
+
+
+def call_levels(snap: Snapshot) -> Floats:
+    """Health below which each protocol makes a margin call, NaN where it makes none."""
+    level = np.full(len(snap.labels("protocol")), np.nan)
+    protocols = snap.table("protocols")
+    level[protocols.code("protocol")] = protocols.number("call_level")
+    return level
 
 
 def health(snap: Snapshot) -> pd.DataFrame:
@@ -86,8 +126,6 @@ def health(snap: Snapshot) -> pd.DataFrame:
     .. math:: HF = \frac{\sum_c V_c \, LT_c}{\sum D} \quad\text{(lending, CDP)}, \qquad
               \frac{\text{equity}}{\text{maintenance margin}} \quad\text{(perpetuals)}
 
-    Equity is collateral · (1 − haircut) + unrealised PnL + option value − debt. Where the rule is ``portfolio_margin``,
-    the maintenance margin is ``risk_usd`` of :func:`riskgraph.span_margin` (its 16 scenarios, no charges or credits).
     An account's own threshold, where given, counts for all its collateral; an e-mode category goes before the market.
     No debt and no position: +inf. Collateral without value and debt above 0: 0.
 
@@ -106,8 +144,7 @@ def health(snap: Snapshot) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A threshold, a maintenance margin or a scan range is missing (names protocol and asset), or options stand where
-        the rule is not ``portfolio_margin``; nobody guesses a margin.
+        A threshold or a maintenance margin is missing (names protocol and asset); nobody guesses them.
 
     References
     ----------
@@ -130,69 +167,75 @@ def health(snap: Snapshot) -> pd.DataFrame:
     import pandas as pd
 
     check_snapshot(snap)
-    book = snap.book
-    margins = margin_accounts(snap)
-    _check_told(snap, margins)
+    margins = formed(snap)
+    check_told(snap, margins)
+    status = pd.Categorical.from_codes(
+        _status(snap, margins), dtype=pd.CategoricalDtype(list(STATUSES)), validate=False
+    )
     return pd.DataFrame(
         {
-            "account": _named(snap, "account", book.margin_account),
-            "protocol": _named(snap, "protocol", book.margin_protocol),
-            "bucket": _named(snap, "bucket", book.margin_bucket),
+            **margin_names(snap),
             "collateral_usd": margins.collateral,
             "debt_usd": margins.debt,
             "health": margins.health,
-            "status": np.array(STATUSES, dtype=object)[_status(snap, margins)],
-        }
+            "status": status,
+        },
+        copy=False,
     )
 
 
 def _status(snap: Snapshot, margins: MarginAccounts) -> Ints:
-    _, rule, _, _ = protocol_terms(snap)
-    at_equality = np.array([name in _AT_EQUALITY for name in rule])[snap.book.margin_protocol]
-    level = np.full(len(rule), np.nan)
-    protocols = snap.table("protocols")
-    level[protocols.code("protocol")] = protocols.number("call_level")
-    level = level[snap.book.margin_protocol]
-    value = margins.health
-    short = margins.collateral < margins.debt
-    if margins.derivatives is not None:
-        short = np.where(margins.derivatives.positions > 0, margins.derivatives.equity < 0.0, short)
-    liquidatable = np.where(at_equality, value <= 1.0, value < 1.0)
-    called = value < level  # NaN: no calls
-    return np.select([(value < 1.0) & short, liquidatable, called], [0, 1, 2], default=3)
+    low, level = margins.low, call_levels(snap)
+    value, due = margins.health[low], liquidatable(snap, margins)
+    called = value < level[snap.book.margin_protocol[low]]  # NaN: no calls
+    codes = np.full(len(margins.health), 3, dtype=np.int8)
+    codes[low] = np.where(due, np.where(margins.short & (value < 1.0), 0, 1), np.where(called, 2, 3))
+    return codes
 
 
-def _check_told(snap: Snapshot, margins: MarginAccounts) -> None:
-    book = snap.book
-    faults = Faults()
-    traded = margins.derivatives.positions > 0 if margins.derivatives is not None else np.zeros(len(margins.debt), bool)
-    blind = np.isnan(margins.weighted) & (margins.debt > 0.0) & ~traded
-    rows = book.rows("collateral") & np.isnan(book.threshold)
-    rows[rows] = blind[book.margin[rows]]
-    if rows.any():
-        faults.add(
-            "markets.liquidation_threshold",
-            "expected a value for all collateral that stands against debt (in markets, emodes or accounts)",
-            f"none for {pairs_named(snap, rows)}",
-        )
-    nameless = blind & (np.bincount(book.margin[rows], minlength=len(blind)) == 0)
-    if nameless.any():
-        labels = snap.labels("account")
-        names = ", ".join(labels[int(code)].as_py() for code in book.margin_account[nameless][:5])
-        faults.add(
-            "accounts.liquidation_threshold",
-            "expected a value for accounts whose collateral is a published remainder alone",
-            f"none for {names}",
-        )
+def check_told(snap: Snapshot, margins: MarginAccounts) -> None:
+    """Refuse a book in which health cannot be told, and name what is missing."""
+    book, faults = snap.book, Faults()
+    unknown = margins.low[np.isnan(margins.health[margins.low])]
+    if len(unknown):  # collateral that nothing is said of stands against debt
+        blind = np.zeros(len(margins.health), dtype=bool)
+        blind[unknown] = True
+        rows = np.flatnonzero(blind[book.pledged.margin] & np.isnan(book.pledged.weight))
+        if len(rows):
+            faults.add(
+                "markets.liquidation_threshold",
+                "expected a value for all collateral that stands against debt (in markets, emodes or accounts)",
+                f"none for {_pairs(snap, book.pledged.pair[rows])}",
+            )
+        blind[book.pledged.margin[rows]] = False  # what is left holds nothing but a remainder
+        if blind.any():
+            labels = snap.labels("account")
+            names = ", ".join(labels[int(code)].as_py() for code in book.margin_account[blind][:5])
+            faults.add(
+                "accounts.liquidation_threshold",
+                "expected a value for accounts whose collateral is a published remainder alone",
+                f"none for {names}",
+            )
     if margins.derivatives is not None:
         note_unmargined(snap, margins.derivatives.unmargined, faults)
     faults.raise_if_any()
 
 
-def _named(snap: Snapshot, domain: str, codes: Ints) -> pd.Categorical:
+def _pairs(snap: Snapshot, pairs: Ints | Places) -> str:
+    book, assets, protocols = snap.book, snap.labels("asset"), snap.labels("protocol")
+    named = [
+        f"{assets[int(book.pair_asset[pair])]} at {protocols[int(book.pair_protocol[pair])]}"
+        for pair in np.unique(pairs)
+    ]
+    return ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
+
+
+def margin_names(snap: Snapshot) -> dict[str, pd.Categorical]:
+    """Account, protocol and bucket of every margin account, as columns of a frame."""
     import pandas as pd
 
-    labels = snap.labels(domain).to_pylist()
-    if (codes < 0).any():
-        codes, labels = np.where(codes < 0, len(labels), codes), [*labels, ""]
-    return pd.Categorical.from_codes(codes, labels)
+    book, categories = snap.book, snap.categories
+    cross = len(snap.labels("bucket"))  # the empty label is the last
+    bucket = np.where(book.margin_bucket < 0, cross, book.margin_bucket) if cross else np.zeros_like(book.margin_bucket)
+    codes = {"account": book.margin_account.copy(), "protocol": book.margin_protocol, "bucket": bucket}
+    return {name: pd.Categorical.from_codes(codes[name], dtype=categories[name]) for name in codes}

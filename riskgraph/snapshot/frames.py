@@ -8,7 +8,7 @@ import numpy as np
 
 from riskgraph.snapshot.parameters import RULES
 from riskgraph.snapshot.prices import own_prices, par_debts
-from riskgraph.snapshot.schema import KINDS, TABLES
+from riskgraph.snapshot.schema import DOMAINS, KINDS, TABLES
 from riskgraph.snapshot.venues import defaults_taken
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["assumptions_of", "filled_frame", "protocol_terms"]
+__all__ = ["assumptions_of", "categories_of", "filled_frame", "protocol_terms"]
 
 
 def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], list[str]]:
@@ -166,6 +166,22 @@ def _case_notes(snap: Snapshot) -> list[str]:
             told = f"{_some(sorted(twice))} stand in more than one spelling (upper and lower case)"
             notes.append(f"positions.{domain}: {told} and are taken as different")
     return notes
+
+
+def categories_of(snap: Snapshot) -> dict[str, pd.CategoricalDtype]:
+    """Make the labels of every shared label space categories; buckets with the empty label (cross) last."""
+    import pandas as pd
+    import pyarrow as pa
+
+    found = {}
+    for domain in DOMAINS:
+        labels = snap.labels(domain)
+        if domain == "bucket":
+            labels = pa.concat_arrays([labels, pa.array([""], pa.large_string())])
+        index = pd.Index(pd.array(labels, dtype="str"), copy=False)
+        index.is_monotonic_increasing  # noqa: B018 - sorted labels are told to be unique in half the time this way
+        found[domain] = pd.CategoricalDtype(index)
+    return found
 
 
 def filled_frame(snap: Snapshot, name: str) -> pd.DataFrame:

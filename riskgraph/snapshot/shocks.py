@@ -11,13 +11,15 @@ import numpy as np
 from riskgraph.arrays import Floats, read_only
 from riskgraph.errors import Faults, InputError
 from riskgraph.snapshot.backing import followed
+from riskgraph.snapshot.rows import FEW
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from riskgraph.snapshot.snapshot import Snapshot
+    from riskgraph.snapshot.tables import Table
 
-__all__ = ["FOLLOW", "price_moves", "with_prices", "with_shock"]
+__all__ = ["FOLLOW", "opened_today", "price_moves", "with_prices", "with_shock"]
 
 FOLLOW = ("backing", "family", "none", "correlation")
 
@@ -182,10 +184,6 @@ def _codes(snap: Snapshot, given: Mapping[str, float], what: str) -> dict[str, i
 
 
 def _moved(snap: Snapshot, new: Floats, factor: Floats, note: str) -> Snapshot:
-    with np.errstate(over="ignore"):
-        total = (snap.book.usd * factor[snap.book.asset]).sum()
-    if not np.isfinite(new).all() or np.isinf(total):
-        raise InputError("prices: expected a book whose value a float can hold, got one beyond 1e308 USD")
     assets, markets = snap.table("assets"), snap.table("markets")
     tables = {"assets": replace(assets, numbers={**assets.numbers, "price": read_only(new)})}
     if "price" in markets.numbers:
@@ -199,4 +197,28 @@ def _moved(snap: Snapshot, new: Floats, factor: Floats, note: str) -> Snapshot:
             markets,
             numbers={**markets.numbers, "price": read_only(markets.number("price") * np.where(shown, scale, 1.0))},
         )
-    return snap._with_tables(tables, note)
+    opened = opened_today(snap)
+    if opened is not None:
+        tables["positions"] = opened
+    moved = snap._at_prices(tables, note)
+    with np.errstate(over="ignore"):
+        total = (moved.rows.pair_units * moved.book.pair_price).sum() / FEW
+    if not np.isfinite(new).all() or np.isinf(total):
+        raise InputError("prices: expected a book whose value a float can hold, got one beyond 1e308 USD")
+    return moved
+
+
+def opened_today(snap: Snapshot) -> Table | None:
+    """Positions whose unknown entry prices are today's prices, None where all are known.
+
+    A long or short whose entry price is unknown has made nothing yet; from here on it makes what prices do.
+    """
+    if not snap.rows.trades.any():
+        return None
+    positions, book = snap.table("positions"), snap.book
+    unknown = book.rows("long", "short") & np.isnan(positions.number("entry_price"))
+    unknown &= (positions.code("option_type") < 0) & (book.price > 0.0)  # no price, nothing to open at
+    if not unknown.any():
+        return None
+    entry = np.where(unknown, book.price, positions.number("entry_price"))
+    return replace(positions, numbers={**positions.numbers, "entry_price": read_only(entry)})

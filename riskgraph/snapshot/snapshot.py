@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from riskgraph.snapshot.book import Book
     from riskgraph.snapshot.families import Families
+    from riskgraph.snapshot.rows import Rows
     from riskgraph.snapshot.tables import Table
     from riskgraph.snapshot.venues import Venues
 
@@ -104,11 +105,26 @@ class Snapshot:
         return self._built.labels[domain]
 
     @cached_property
+    def rows(self) -> Rows:
+        """Rows, margin accounts and terms as arrays: what snapshots share that differ in prices only."""
+        from riskgraph.snapshot.rows import rows_of
+
+        self.categories  # noqa: B018 - made here, once: a million labels would cost each first frame 20 matvecs
+        return rows_of(self)
+
+    @cached_property
     def book(self) -> Book:
         """Rows with prices and margin accounts as arrays: what every computation starts from."""
         from riskgraph.snapshot.book import book_of
 
         return book_of(self)
+
+    @cached_property
+    def categories(self) -> Mapping[str, pd.CategoricalDtype]:
+        """Labels of every shared label space as the categories of a frame, buckets with the empty one (cross) last."""
+        from riskgraph.snapshot.frames import categories_of
+
+        return categories_of(self)
 
     @cached_property
     def families(self) -> Families:
@@ -265,6 +281,20 @@ class Snapshot:
         fresh = Snapshot.__new__(Snapshot)
         built = Built({**self._built.tables, **tables}, self._built.labels, self._built.notes)
         fresh._hold(built, self.as_of, (*self.notes, note))
+        fresh.__dict__.update(categories=self.categories)  # of the same labels
+        return fresh
+
+    def _at_prices(self, tables: Mapping[str, Table], note: str) -> Snapshot:
+        """Return the same book with tables that differ in prices only; what does not depend on prices is shared."""
+        fresh = self._with_tables(tables, note)
+        known = {"families": self.families} if "families" in self.__dict__ else {}
+        fresh.__dict__.update(rows=self.rows, **known)
+        return fresh
+
+    def _at_book(self, book: Book) -> Snapshot:
+        """Return the same snapshot with other prices put to its rows."""
+        fresh = self._at_prices({}, "")
+        fresh.__dict__.update(book=book)
         return fresh
 
     def with_prices(self, prices: Mapping[str, float]) -> Snapshot:

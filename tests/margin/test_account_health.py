@@ -10,6 +10,7 @@ import pytest
 from riskgraph.errors import InputError
 from riskgraph.margin.account_health import health
 from riskgraph.snapshot.snapshot import Snapshot
+from tests.books import with_terms
 
 ASSETS = pd.DataFrame({"asset": ["BTC", "ETH", "USDC", "DUST"], "price": [20_000.0, 2_000.0, 1.0, 0.0]})
 
@@ -149,3 +150,157 @@ def test_what_is_missing_is_refused_by_name():
     ruled = option.replace(protocols=pd.DataFrame({"protocol": ["p"], "rule": ["perp"]}))
     with pytest.raises(InputError, match=r"option_type: expected options only .* portfolio_margin, got BTC at p"):
         health(ruled)
+
+
+# -- exact at the edge ------------------------------------------------------------------------------------------------
+
+
+def of_one(side_rows: list[tuple], rule: str = "lending", **columns) -> dict[str, str]:
+    """Health and status of account a at p in one book."""
+    snap = Snapshot(
+        positions=positions(*(("a", "p", *row) for row in side_rows)),
+        assets=pd.DataFrame({"asset": ["X", "Y", "Z"], "price": [0.1, 0.3, 1.0]}),
+        protocols=pd.DataFrame({"protocol": ["p"], "rule": [rule]} | {k: [v] for k, v in columns.items()}),
+        markets=pd.DataFrame({"protocol": "p", "asset": ["X", "Y", "Z"], "liquidation_threshold": [1.0, 0.7, 0.8]}),
+    )
+    return health(snap).iloc[0][["health", "status"]].to_dict()
+
+
+@pytest.mark.parametrize(
+    ("rows", "floats"),
+    [
+        ([("Z", "collateral", 100.0), ("Z", "debt", 80.0)], 1.0),
+        ([("X", "collateral", 3.0), ("Z", "debt", 0.3)], 3 * 0.1 / 0.3),  # floats say a little more than 1
+        ([("Y", "collateral", 10.0), ("Z", "debt", 2.1)], 10 * 0.3 * 0.7 / 2.1),
+        ([("X", "collateral", 0.7), ("Y", "debt", 0.1), ("X", "debt", 0.4)], 0.7 * 0.1 / (0.1 * 0.3 + 0.4 * 0.1)),
+    ],
+)
+def test_health_of_exactly_one_is_one(rows, floats):
+    assert floats == pytest.approx(1.0, rel=1e-12)
+    assert of_one(rows) == {"health": 1.0, "status": "healthy"}
+    assert of_one(rows, rule="euler_v2")["status"] == "liquidatable"
+    assert of_one(rows, call_level=1.0, target_health=1.1) == {"health": 1.0, "status": "healthy"}
+    for side, _ in enumerate(rows):  # one unit in the last place of one amount more or less
+        for direction, more_is_better in ((-math.inf, False), (math.inf, True)):
+            moved = list(rows)
+            asset, what, amount = moved[side]
+            moved[side] = (asset, what, math.nextafter(amount, direction))
+            found = of_one(moved)
+            better = more_is_better == (what == "collateral")
+            assert (found["health"] > 1.0) if better else (found["health"] < 1.0)
+            assert (found["status"] == "healthy") == better
+
+
+def test_the_edges_of_calls_and_of_insolvency_are_exact():
+    """3 X of 0.1 against 0.25 at a call level of 1.2: 0.3 = 1.2 · 0.25. Worth 0.3 against a debt of 0.3 is enough."""
+    rows = [("X", "collateral", 3.0), ("Z", "debt", 0.25)]
+    assert 3 * 0.1 / 0.25 != 1.2
+    assert of_one(rows, call_level=1.2, target_health=1.3) == {"health": 1.2, "status": "healthy"}
+    more = [rows[0], ("Z", "debt", math.nextafter(0.25, 1.0))]
+    assert of_one(more, call_level=1.2, target_health=1.3)["status"] == "called"
+    even = [("Y", "collateral", 1.0), ("X", "debt", 3.0)]
+    assert 3 * 0.1 > 0.3
+    assert of_one(even)["status"] == "liquidatable"
+    assert of_one([even[0], ("X", "debt", math.nextafter(3.0, 4.0))])["status"] == "insolvent"
+
+
+def test_perpetuals_are_exact_at_the_edge():
+    """0.3 of margin, long 1 at 1.1 from 1.3: equity 0.3 − 0.2 = 0.1; 10 % of 1 and none above are 0.1."""
+    snap = Snapshot(
+        positions=positions(("a", "p", "X", "collateral", 3.0), ("a", "p", "Y", "long", 1.0), entry_price=[None, 1.3]),
+        assets=pd.DataFrame({"asset": ["X", "Y"], "price": [0.1, 1.1]}),
+        tiers=pd.DataFrame(
+            {"protocol": "p", "asset": "Y", "notional_from_usd": [0.0, 1.0], "maintenance_margin": [0.1, 0.0]}
+        ),
+    )
+    assert 3 * 0.1 + (1.1 - 1.3) != 0.1
+    assert health(snap)[["health", "status"]].values.tolist() == [[1.0, "healthy"]]
+    less = snap.replace(positions=snap.positions.assign(amount=[math.nextafter(3.0, 0.0), 1.0]))
+    assert health(less)["status"].tolist() == ["liquidatable"]
+    assert health(less)["health"][0] < 1.0
+
+
+def test_remainders_are_exact_at_the_edge():
+    """(0.3 + 0.2) · 0.6 = 0.3 with a threshold of its own; 0.3 · 0.7 + 0.1 · 0.7 = 0.28 at the rows' average."""
+    snap = Snapshot(
+        positions=positions(
+            ("own", "p", "X", "collateral", 3.0),
+            ("own", "p", "Z", "debt", 0.3),
+            ("rest", "p", "Y", "collateral", 1.0),
+            ("rest", "p", "Z", "debt", 0.48),
+        ),
+        assets=pd.DataFrame({"asset": ["X", "Y", "Z"], "price": [0.1, 0.3, 1.0]}),
+        markets=pd.DataFrame({"protocol": "p", "asset": ["Y"], "liquidation_threshold": [0.7]}),
+        accounts=pd.DataFrame(
+            {
+                "account": ["own", "rest"],
+                "protocol": "p",
+                "liquidation_threshold": [0.6, None],
+                "collateral_remainder_usd": [0.2, 0.1],
+                "debt_remainder_usd": [None, -0.2],
+            }
+        ),
+    )
+    assert health(snap)[["health", "status"]].values.tolist() == [[1.0, "healthy"]] * 2
+
+
+def test_a_ratio_is_one_over_it_exactly():
+    """3 · 0.1 at a ratio of 1.2 bears 0.25; a borrow factor of 0.7 makes 0.21 of debt count as 0.3."""
+    snap = Snapshot(
+        positions=positions(
+            ("cdp", "m", "X", "collateral", 3.0),
+            ("cdp", "m", "Z", "debt", 0.25),
+            ("owes", "p", "X", "collateral", 3.0),
+            ("owes", "p", "Z", "debt", 0.21),
+        ),
+        assets=pd.DataFrame({"asset": ["X", "Z"], "price": [0.1, 1.0]}),
+        markets=pd.DataFrame(
+            {
+                "protocol": ["m", "p", "p"],
+                "asset": ["X", "X", "Z"],
+                "liquidation_threshold": [None, 1.0, None],
+                "ltv": 0.5,
+            }
+        ),
+    )
+    told = with_terms(snap, liquidation_ratio={("m", "X"): 1.2}, borrow_factor={("p", "Z"): 0.7})
+    assert health(told)[["health", "status"]].values.tolist() == [[1.0, "healthy"]] * 2
+
+
+# -- prices that move -------------------------------------------------------------------------------------------------
+
+
+def test_snapshots_that_differ_in_prices_share_the_rest():
+    snap = Snapshot(
+        positions=positions(("a", "p", "ETH", "collateral", 1.0), ("a", "p", "USDC", "debt", 800.0)),
+        assets=ASSETS,
+        markets=pd.DataFrame({"protocol": ["p"], "asset": ["ETH"], "liquidation_threshold": [0.8]}),
+    )
+    moved = snap.with_prices({"ETH": 1_000.0}).with_shock({"USDC": 0.25})
+    assert moved.rows is snap.rows and moved.categories is snap.categories
+    assert health(moved)["health"].tolist() == [0.8] and health(snap)["health"].tolist() == [2.0]
+    assert not snap.book.amount.flags.writeable and moved.book.amount is snap.book.amount
+
+
+def test_a_position_opened_at_an_unknown_price_makes_what_prices_do_from_here():
+    snap = Snapshot(
+        positions=positions(("a", "p", "USDC", "collateral", 500.0), ("a", "p", "ETH", "short", 1.0)),
+        assets=ASSETS,
+        markets=pd.DataFrame({"protocol": ["p"], "asset": ["ETH"], "maintenance_margin": [0.1]}),
+    )
+    assert health(snap)["health"].tolist() == [2.5]
+    moved = snap.with_shock({"ETH": 0.1})
+    assert health(moved)["health"].tolist() == pytest.approx([300 / 220])
+    assert health(moved.with_prices({"ETH": 2_000.0}))["health"].tolist() == pytest.approx([2.5])
+
+
+def test_frames_are_their_owners():
+    """A frame may be written to; the snapshot and the next frame know nothing of it."""
+    snap = Snapshot(positions=positions(("a", "p", "ETH", "collateral", 1.0)), assets=ASSETS)
+    frame = health(snap)
+    frame.loc[0, ["collateral_usd", "health"]] = 0.0
+    frame.loc[0, ["account", "bucket"]] = ["a", ""]
+    assert health(snap)[["account", "bucket", "collateral_usd", "health", "status"]].values.tolist() == [
+        ["a", "", 2_000.0, math.inf, "healthy"]
+    ]
+    assert frame["account"].dtype == health(snap)["account"].dtype
