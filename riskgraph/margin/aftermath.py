@@ -10,6 +10,7 @@ from riskgraph.arrays import Floats
 from riskgraph.errors import InputError
 from riskgraph.margin.ledger import Ledger
 from riskgraph.margin.rounding import exact, plain
+from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,7 @@ def _positions(ledger: Ledger) -> pd.DataFrame:
             frame[name] = ""
     credited = _credits(ledger)
     if not len(credited):
-        return frame
+        return _with_entry_prices(ledger, frame)
     keys = frame[_KEY].astype(object)
     plain_rows = frame["option_type"] == "" if "option_type" in frame else pd.Series(True, index=frame.index)
     places = keys[plain_rows].reset_index().merge(credited, on=_KEY, how="inner")
@@ -74,7 +75,21 @@ def _positions(ledger: Ledger) -> pd.DataFrame:
     fresh = fresh.assign(amount=plain(fresh["change"].to_numpy()))[[*_KEY, "amount"]]
     whole = pd.concat([frame.astype(dict.fromkeys(_KEY, object)), fresh], ignore_index=True)
     _check_wallets(whole)
-    return whole
+    return _with_entry_prices(ledger, whole)
+
+
+def _with_entry_prices(ledger: Ledger, positions: pd.DataFrame) -> pd.DataFrame:
+    """Put in the entry prices of positions that calls opened or added to."""
+    import pandas as pd
+
+    rows, prices = ledger.entry_prices()
+    if not len(rows):
+        return positions
+    side, asset = np.array(SIDES, dtype=object)[ledger.side[rows]], ledger.label("asset", ledger.asset[rows])
+    changed = pd.DataFrame({**ledger.place(ledger.margin[rows]), "side": side, "asset": asset, "changed": prices})
+    found = positions[_KEY].astype(object).merge(changed, on=_KEY, how="left", indicator=True)
+    fresh = (found["_merge"] == "both").to_numpy()
+    return positions.assign(entry_price=np.where(fresh, found["changed"], positions.get("entry_price", np.nan)))
 
 
 def _amounts(ledger: Ledger) -> Floats:
@@ -92,10 +107,14 @@ def _credits(ledger: Ledger) -> pd.DataFrame:
     """Give changes of holdings that are no rows of the ledger, summed by holding."""
     import pandas as pd
 
-    parts = [part for part, is_row in zip(ledger.movements, ledger.is_row, strict=True) if not is_row]
+    parts = [
+        pd.DataFrame({**{name: getattr(part, name) for name in _KEY}, "change": part.amount})[~is_row]
+        for part, is_row in zip(ledger.movements, ledger.is_row, strict=True)
+        if not is_row.all()
+    ]
     if not parts:
         return pd.DataFrame(columns=[*_KEY, "change"])
-    frame = pd.concat([pd.DataFrame({**{n: getattr(p, n) for n in _KEY}, "change": p.amount}) for p in parts])
+    frame = pd.concat(parts)
     return frame.groupby(_KEY, sort=True)["change"].agg("sum").reset_index()
 
 

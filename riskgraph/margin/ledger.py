@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -84,33 +84,31 @@ class Ledger:
 
     Attributes
     ----------
+    sides : tuple of str
+        What of the snapshot's rows stands here.
     margins : Ints
         Margin accounts of the snapshot's book that stand here; ``margin`` of a row is a place in it.
     movements, steps, changed, written_down
         What has happened: changes of holdings, columns of steps, new values of parameters, factors on lenders' claims.
     """
 
+    sides: ClassVar[tuple[str, ...]] = ("collateral", "debt", "deposit")
+
     def __init__(self, snap: Snapshot, protocol: int, rule: Rule, margins: Ints, *, exact: bool = True) -> None:
         book = snap.book
         self.snap, self.rule, self.margins = snap, rule, margins
         self.terms = Terms(snap, protocol, rule.name)
         self.numbers = exact_numbers if exact else plain
-        place = np.full(len(book.margin_account) + 1, -1)
-        place[margins] = np.arange(len(margins))
-        rows = np.flatnonzero((place[book.margin] >= 0) & book.rows("collateral", "debt", "deposit"))
-        self.row = np.append(rows, -1)
-        self.margin = np.append(place[book.margin[rows]], -1)
-        self.asset = np.append(book.asset[rows], -1)
-        self.side = np.append(book.side[rows], -1)
-        self.amount = self.numbers(np.append(book.amount[rows], 0.0))
-        self.price = self.numbers(np.append(book.price[rows], 0.0))
+        self.row, self.margin, self.asset, self.side = self._rows()
+        self.amount = self.numbers(np.append(book.amount, 0.0)[self.row])
+        self.price = self.numbers(np.append(book.price, 0.0)[self.row])
         self.scales = _scales(snap) if exact else plain(_scales(snap))  # by asset
         self.scale = self.scales[self.asset]
-        self.threshold = self._thresholds(np.append(book.threshold[rows], np.nan))
+        self.threshold = self._thresholds(np.append(book.threshold, np.nan)[self.row])
         self.weight = self._debt_weights()
         self.extra_collateral, self.extra_weighted, self.extra_debt = self._remainders()
         self.movements: list[Movements] = []
-        self.is_row: list[bool] = []  # whether a movement is of rows that stand here
+        self.is_row: list[Bools] = []  # which of the holdings in each of the movements are rows of the snapshot here
         self.steps: list[dict[str, Any]] = []  # columns of the steps of a wave of calls
         self.changed: dict[tuple[str, str, str], Any] = {}  # (table, column, label of asset or account) -> new value
         self.changed_margins: dict[str, Amounts] = {}  # column of accounts -> new value of every margin account
@@ -118,6 +116,21 @@ class Ledger:
         self.written_down: dict[int, Any] = {}  # asset -> factor on every lender's claim
 
     # -- what stands --------------------------------------------------------------------------------------------------
+
+    def _rows(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Row of the snapshot's book (-1: none), place of the margin account, asset and side of every row here."""
+        book = self.snap.book
+        place = np.full(len(book.margin_account) + 1, -1)
+        place[self.margins] = np.arange(len(self.margins))
+        rows = np.flatnonzero((place[book.margin] >= 0) & book.rows(*self.sides))
+        parts = (rows, place[book.margin[rows]], book.asset[rows], book.side[rows])
+        row, margin, asset, side = (np.append(part, -1) for part in parts)
+        return row, margin, asset, side
+
+    @property
+    def size(self) -> int:
+        """Number of margin accounts."""
+        return len(self.margins)
 
     def _thresholds(self, given: Floats) -> Amounts:
         """Thresholds of collateral rows; exactly 1 ÷ liquidation_ratio where only that is given, 0 elsewhere."""
@@ -160,7 +173,7 @@ class Ledger:
 
     def summed(self, values: Amounts, rows: Bools) -> Amounts:
         """Sum row values by margin account."""
-        total = self.numbers(np.zeros(len(self.margins)))
+        total = self.numbers(np.zeros(self.size))
         np.add.at(total, self.margin[rows], values[rows])
         return total
 
@@ -236,19 +249,10 @@ class Ledger:
         rows, amount = rows[some], amount[some]
         if len(rows):
             self.amount[rows] = self.amount[rows] + amount
-            owner = self.snap.book.margin_account[self.margins[self.margin[rows]]]
-            bucket = self.snap.book.margin_bucket[self.margins[self.margin[rows]]]
-            self.is_row.append(True)
+            side, asset = np.array(SIDES, dtype=object)[self.side[rows]], self.label("asset", self.asset[rows])
+            self.is_row.append(self.row[rows] >= 0)
             self.movements.append(
-                Movements(
-                    self.label("account", owner),
-                    self._repeated(self.terms.protocol_label, len(rows)),
-                    self.label("bucket", bucket),
-                    np.array(SIDES, dtype=object)[self.side[rows]],
-                    self.label("asset", self.asset[rows]),
-                    amount,
-                    why,
-                )
+                Movements(**self.place(self.margin[rows]), side=side, asset=asset, amount=amount, why=why)
             )
 
     def credit(
@@ -267,7 +271,7 @@ class Ledger:
         if n:
             whose, group = (self._repeated(one, n) if isinstance(one, str) else one[some] for one in (account, bucket))
             where = (self._repeated(protocol, n), group, self._repeated(side, n))
-            self.is_row.append(False)
+            self.is_row.append(np.zeros(n, dtype=np.bool_))
             self.movements.append(Movements(whose, *where, self.label("asset", asset[some]), amount[some], why))
 
     def label(self, domain: str, codes: Ints) -> Labels:
@@ -389,8 +393,12 @@ class Ledger:
         whole = self.numbers(max(claims, owed) if np.isnan(published) else max(published, claims))[0]
         return whole * self.written_down.get(asset, 1)
 
-    def place(self, margin: Ints) -> dict[str, Any]:
-        """Columns of a step that say whose margin account it is."""
+    def entry_prices(self) -> tuple[Ints, Floats]:
+        """Rows whose entry price calls have changed, and it; here nothing is bought."""
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+
+    def place(self, margin: Ints) -> dict[str, Labels]:
+        """Columns of steps and movements that say whose margin account it is."""
         at, book = self.margins[margin], self.snap.book
         return {
             "account": self.label("account", book.margin_account[at]),

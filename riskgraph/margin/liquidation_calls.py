@@ -13,11 +13,12 @@ from riskgraph.arrays import Floats, Ints
 from riskgraph.errors import InputError
 from riskgraph.margin.aftermath import movements_of, snapshot_after
 from riskgraph.margin.dutch_auction import AUCTION_COLUMNS, Auction
-from riskgraph.margin.ledger import COLLATERAL, DEBT, Ledger, Request
+from riskgraph.margin.ledger import Ledger, Request
 from riskgraph.margin.rounding import exact, plain
 from riskgraph.margin.rules.rule import Rule
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.provenance import Provenance
+from riskgraph.snapshot.schema import SIDES
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
@@ -315,12 +316,12 @@ def _carried_out(
     code = code_of(snap, "protocol", protocol, "protocol")
     rule = rule_named(snap.venues.rule[code])
     wanted = _margins(snap, code, protocol, accounts, buckets)
-    margins = np.flatnonzero(snap.book.margin_protocol == code) if rule.needs_all else np.unique(wanted)
-    ledger = Ledger(snap, code, rule, margins)
+    margins = rule.touched(snap, code, wanted)
+    ledger = rule.open_ledger(snap, code, margins)
     request = Request(
         np.searchsorted(margins, wanted),
-        _asset(snap, ledger, wanted, debt_asset, DEBT),
-        _asset(snap, ledger, wanted, collateral_asset, COLLATERAL),
+        _asset(snap, ledger, wanted, debt_asset, "debt_asset", rule.repays),
+        _asset(snap, ledger, wanted, collateral_asset, "collateral_asset", rule.takes),
         **_asked(rule, asked, len(wanted)),
         liquidator=liquidator_of(snap, liquidator),
     )
@@ -357,21 +358,25 @@ def _margins(snap: Snapshot, code: int, protocol: str, accounts: list[str], buck
     return np.array([places[name] for name in zip(accounts, buckets, strict=True)])
 
 
-def _asset(snap: Snapshot, ledger: Ledger, wanted: Ints, label: str | None, side: int) -> Ints:
+_VERBS = {"debt": ("owes", "owe"), "collateral": ("pledges", "pledge"), "long": ("trades", "trade")}
+
+
+def _asset(snap: Snapshot, ledger: Ledger, wanted: Ints, label: str | None, what: str, sides: tuple[str, ...]) -> Ints:
     """Code of a named asset for every call, -1 where none is named; refuse one that an account does not hold so."""
     if label is None:
         return np.full(len(wanted), -1)
-    what = "debt_asset" if side == DEBT else "collateral_asset"
+    if not sides:
+        raise InputError(f"{what}: expected none, since a call under rule {ledger.rule.name} names none, got {label!r}")
     code = code_of(snap, "asset", label, what)
-    held = np.zeros(len(ledger.margins) + 1, dtype=bool)
-    held[ledger.margin[(ledger.side == side) & (ledger.asset == code)]] = True
+    held = np.zeros(ledger.size + 1, dtype=bool)
+    held[ledger.margin[np.isin(ledger.side, [SIDES.index(side) for side in sides]) & (ledger.asset == code)]] = True
     place = np.searchsorted(ledger.margins, wanted)
     without = wanted[~held[place]]
     if len(without):
         names = ", ".join(ledger.place(np.searchsorted(ledger.margins, np.unique(without)[:5]))["account"])
-        verb = "owe" if side == DEBT else "pledge"
+        does, do = _VERBS[sides[0]]
         raise InputError(
-            f"{what}: expected an asset that the account {verb}s, got {label!r}, which {names} does not {verb}"
+            f"{what}: expected an asset that the account {does}, got {label!r}, which {names} does not {do}"
         )
     return np.full(len(wanted), code)
 

@@ -75,6 +75,10 @@ class Terms:
         rows = np.flatnonzero(table.code("protocol") == self.protocol)
         return table.text(name)[int(rows[0])] if len(rows) else ""
 
+    def word(self, name: str) -> str:
+        """Give a parameter of the protocol that is one of a few words."""
+        return self.label(name) or str(PARAMETERS["protocols", name].by_rule[self.rule].value)
+
     def of_assets(self, name: str, assets: Ints) -> Floats:
         """Give a parameter of the protocol's market in each asset; asset -1 (none): NaN."""
         grid = self._grid(self.snap.table("markets"), name)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Labels
+from riskgraph.arrays import Bools, Ints, Labels
 from riskgraph.margin.rounding import Amounts, quotient, rounded_down, rounded_up
 
 if TYPE_CHECKING:
     from riskgraph.margin.ledger import Ledger, Request
+    from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = [
     "Pair",
@@ -55,6 +56,8 @@ class Rule(ABC):
         Whether a call touches accounts that it does not name, so that all of them must be at hand.
     asks : tuple of str
         In which terms its calls may be asked for: ``repay``, ``seize``, or names of the rule's own.
+    repays, takes : tuple of str
+        Sides of the holdings that ``debt_asset`` and ``collateral_asset`` may name; empty: a call names none.
     """
 
     name: ClassVar[str]
@@ -67,6 +70,8 @@ class Rule(ABC):
     weighs_collateral: ClassVar[bool] = True
     needs_all: ClassVar[bool] = False
     asks: ClassVar[tuple[str, ...]] = ("repay",)
+    repays: ClassVar[tuple[str, ...]] = ("debt",)
+    takes: ClassVar[tuple[str, ...]] = ("collateral",)
 
     def liquidatable(self, weighted_usd: Amounts, debt_usd: Amounts) -> Bools:
         """Decide by the rule's own test, Σ value · threshold against Σ debt, arrays of one shape."""
@@ -77,6 +82,16 @@ class Rule(ABC):
     def weighted(self, ledger: Ledger, values: Amounts) -> Amounts:
         """Value · threshold of every row of a ledger, as the contract rounds it; arrays of shape (rows,)."""
         return values * ledger.threshold
+
+    def touched(self, snap: Snapshot, protocol: int, wanted: Ints) -> Ints:
+        """Margin accounts, ascending, that calls on the wanted ones may change."""
+        return np.flatnonzero(snap.book.margin_protocol == protocol) if self.needs_all else np.unique(wanted)
+
+    def open_ledger(self, snap: Snapshot, protocol: int, margins: Ints, *, exact: bool = True) -> Ledger:
+        """Open the books of some margin accounts, as calls of this rule change them."""
+        from riskgraph.margin.ledger import Ledger
+
+        return Ledger(snap, protocol, self, margins, exact=exact)
 
     @abstractmethod
     def carry_out(self, ledger: Ledger, request: Request) -> None:
