@@ -20,6 +20,8 @@ from tests.naive.liquidation import MOST, Account, Token, largest
 __all__ = ["PAIR_RULES", "VENUE", "Asked", "books_of_calls", "clipped", "snapshot", "unit"]
 
 VENUE = "venue"
+ELSEWHERE = "eth"  # an asset of twice the price outside, which must not matter: what counts is the venue's oracle
+OF_ACCOUNTS = ("emode", "ctokens", "shares", "premium")  # terms of a holding that are not its market's
 FINEST = 12  # decimals of the smallest amount where the token's decimals bound none
 
 SHARES = {
@@ -48,6 +50,7 @@ PAIR_RULES: dict[str, dict] = {
             "health_factor_for_max_bonus": ["0.7", "0.85", "0.95"],
             "liquidation_bonus_factor": ["0", "0.5", "0.8", "1"],
         },
+        "debt": {"drawn_index": [None, None, "1.25", "1.014"]},
     },
     "compound_v2": {
         "market": ("liquidation_threshold", "liquidation_bonus"),
@@ -176,7 +179,25 @@ def _accounts(draw: st.DrawFn, rule: str, pledged: list, owed: list, venue: dict
         debts = _at_one(draw, debts, weighted)
     elif weighted > 0 and draw(st.integers(0, 4)):
         debts = _to_health(debts, weighted / Fraction(draw(_HEALTH)).limit_denominator(10**6))
+    if rule == "aave_v4":
+        debts = [_drawn(draw, token, alone=len(debts) == 1) for token in debts]
     return Account(tuple(collaterals), tuple(debts), venue)
+
+
+def _drawn(draw, token, alone):
+    """A debt of whole drawn shares, and of a premium, which an account has in the table on one debt."""
+    index = token.terms.get("drawn_index", Fraction(1))
+    shares = token.amount if index == 1 else clipped(token.amount / index, token.decimals, digits=10)
+    premium = draw(st.sampled_from([Fraction(0), shares / 10, shares / 1000, 2 * shares])) if alone else Fraction(0)
+    premium = clipped(premium, None, digits=4)
+    if not written(shares * index + premium):
+        premium = Fraction(0)
+    return replace(token, amount=shares * index + premium, terms={**token.terms, "shares": shares, "premium": premium})
+
+
+def written(value: Fraction) -> bool:
+    """Whether the float nearest to a number is written as that number."""
+    return Fraction(repr(float(value))) == value
 
 
 def _alike(one: Token, other: Token) -> bool:
@@ -249,25 +270,35 @@ def snapshot(calls: list[Asked], venue: str = VENUE) -> Snapshot:
     )
     tokens = {token.label: token for _, _, token in held}
     assets = pd.DataFrame(
-        {"asset": token.label, "price": float(token.price), "decimals": token.decimals} for token in tokens.values()
-    ).astype({"decimals": float})
+        {"asset": token.label, "price": float(token.price) * (2.0 if token.label == ELSEWHERE else 1.0),
+         "decimals": token.decimals}
+        for token in tokens.values()
+    ).astype({"decimals": float})  # fmt: skip
     markets = pd.DataFrame({"protocol": venue, "asset": token.label, **_market_row(token)} for token in tokens.values())
+    if ELSEWHERE in tokens:
+        markets.loc[markets["asset"] == ELSEWHERE, "price"] = float(tokens[ELSEWHERE].price)
     special = {token.label: token.terms["emode"] for _, _, token in held if "emode" in token.terms}
     emodes = pd.DataFrame(
         {"protocol": venue, "category": "1", "asset": label, "liquidation_threshold": float(terms[0]),
          "liquidation_bonus": float(terms[1])}
         for label, terms in special.items()
     )  # fmt: skip
-    inside = sorted({who for who, _, token in held if "emode" in token.terms})
-    accounts = pd.DataFrame({"account": inside, "protocol": venue, "emode": "1"})
+    own: dict = {}
+    for who, _, token in held:
+        if "emode" in token.terms:
+            own[who] = {"emode": "1"}
+        if token.terms.get("premium"):
+            own[who] = {"premium": float(token.terms["premium"])}
+    accounts = pd.DataFrame({"account": who, "protocol": venue, **terms} for who, terms in own.items())
     return Snapshot(
         positions=positions, assets=assets, protocols=_protocols(calls[0], venue), markets=markets,
-        emodes=emodes if special else None, accounts=accounts if special else None,
+        emodes=emodes if special else None, accounts=accounts if own else None,
     )  # fmt: skip
 
 
 def _market_row(token: Token) -> dict:
-    return {name: float(value) for name, value in token.terms.items() if name not in ("emode", "ctokens")}
+    shared = {name: value for name, value in token.terms.items() if name not in OF_ACCOUNTS}
+    return {name: float(value) for name, value in shared.items()}
 
 
 def _protocols(call: Asked, venue: str) -> pd.DataFrame:

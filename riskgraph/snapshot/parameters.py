@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PARAMETERS", "RULES", "Parameter", "RuleDefault", "RuleFacts", "add_rule_facts", "parameters_of"]
+__all__ = [
+    "PARAMETERS",
+    "RULES",
+    "Parameter",
+    "RuleDefault",
+    "RuleFacts",
+    "add_rule_facts",
+    "drop_rule_facts",
+    "parameters_of",
+]
 
 _TABLE: Final = Path(__file__).with_suffix(".csv")
 
@@ -136,3 +145,14 @@ def add_rule_facts(facts: RuleFacts, own: tuple[Parameter, ...], shared: Mapping
         PARAMETERS[key] = replace(PARAMETERS[key], by_rule={**PARAMETERS[key].by_rule, facts.name: default})
     for one in own:
         PARAMETERS.setdefault((one.table, one.name), one)
+
+
+def drop_rule_facts(name: str) -> None:
+    """Undo :func:`add_rule_facts`: the rule, its use of parameters, and parameters that no rule is left to use."""
+    del RULES[name]
+    for key, one in list(PARAMETERS.items()):
+        left = {rule: default for rule, default in one.by_rule.items() if rule != name}
+        if left:
+            PARAMETERS[key] = replace(one, by_rule=left)
+        else:
+            del PARAMETERS[key]

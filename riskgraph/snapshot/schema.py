@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from riskgraph.snapshot.parameters import PARAMETERS, RULES, Parameter, RuleDefault, RuleFacts, add_rule_facts
+from riskgraph.snapshot.parameters import (
+    PARAMETERS,
+    RULES,
+    Parameter,
+    RuleDefault,
+    RuleFacts,
+    add_rule_facts,
+    drop_rule_facts,
+)
 
-__all__ = ["DOMAINS", "KINDS", "SIDES", "TABLES", "Column", "TableSchema", "declare_rule"]
+__all__ = ["DOMAINS", "KINDS", "SIDES", "TABLES", "Column", "TableSchema", "declare_rule", "retract_rule"]
 
 SIDES: Final = ("collateral", "debt", "deposit", "long", "short", "wallet")
 KINDS: Final = ("base", "stable", "staked", "receipt", "lp", "debt_backed", "synthetic", "basket")
@@ -314,4 +322,15 @@ def declare_rule(
 ) -> None:
     """Let snapshots hold a rule from outside: its name, its own parameters, and declared ones that it uses too."""
     add_rule_facts(facts, parameters, shared)
+    _take_columns_in()
+
+
+def retract_rule(name: str) -> None:
+    """Undo :func:`declare_rule`."""
+    drop_rule_facts(name)
+    _take_columns_in()
+
+
+def _take_columns_in() -> None:
+    """Let the tables have the columns of the parameters that are declared now."""
     TABLES.update({schema.name: schema for schema in (_protocols(), _markets(), _accounts())})

@@ -205,17 +205,17 @@ def test_the_edges_of_calls_and_of_insolvency_are_exact():
 
 
 def test_perpetuals_are_exact_at_the_edge():
-    """0.3 of margin, long 1 at 1.1 from 1.3: equity 0.3 − 0.2 = 0.1; 10 % of 1 and none above are 0.1."""
+    """0.32 of margin, long 1 at 1.1 from 1.3: equity 0.32 − 0.2 = 0.12; 10 % of 1 and 20 % of 0.1 above are 0.12."""
     snap = Snapshot(
-        positions=positions(("a", "p", "X", "collateral", 3.0), ("a", "p", "Y", "long", 1.0), entry_price=[None, 1.3]),
+        positions=positions(("a", "p", "X", "collateral", 3.2), ("a", "p", "Y", "long", 1.0), entry_price=[None, 1.3]),
         assets=pd.DataFrame({"asset": ["X", "Y"], "price": [0.1, 1.1]}),
         tiers=pd.DataFrame(
-            {"protocol": "p", "asset": "Y", "notional_from_usd": [0.0, 1.0], "maintenance_margin": [0.1, 0.0]}
+            {"protocol": "p", "asset": "Y", "notional_from_usd": [0.0, 1.0], "maintenance_margin": [0.1, 0.2]}
         ),
     )
-    assert 3 * 0.1 + (1.1 - 1.3) != 0.1
+    assert 3.2 * 0.1 + (1.1 - 1.3) != 0.1 + 0.2 * (1.1 - 1.0)
     assert health(snap)[["health", "status"]].values.tolist() == [[1.0, "healthy"]]
-    less = snap.replace(positions=snap.positions.assign(amount=[math.nextafter(3.0, 0.0), 1.0]))
+    less = snap.replace(positions=snap.positions.assign(amount=[math.nextafter(3.2, 0.0), 1.0]))
     assert health(less)["status"].tolist() == ["liquidatable"]
     assert health(less)["health"][0] < 1.0
 

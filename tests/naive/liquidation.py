@@ -237,16 +237,17 @@ def aave_v4(account, collateral, debt, repay=MOST):
         ("ReserveNotSupplied", collateral.amount == 0),
         ("ReserveNotBorrowed", debt.amount == 0),
         ("HealthFactorNotBelowThreshold", not below),
-        ("CollateralCannotBeLiquidated", collateral.terms["liquidation_threshold"] == 0),
+        ("ReserveNotEnabledAsCollateral", collateral.terms["liquidation_threshold"] == 0),
     )
     for reason, holds in reasons:
         if holds:
             return Call(below, health, reason)
-    found = aave_v4_amounts(account.terms, health, owed, collateral, debt, repay)
+    parts = [debt.terms.get(name, plain) for name, plain in (("shares", None), ("drawn_index", 1), ("premium", 0))]
+    found = aave_v4_amounts(account.terms, health, owed, collateral, debt, repay, *parts)
     if not found.refused:
         active = [t for t in account.collaterals if t.amount > 0 and t.terms["liquidation_threshold"] > 0]
         if found.seized == collateral.amount and active == [collateral]:
-            found.written_off = rest_of_debts(account, debt, found.repaid)
+            found.written_off = rest_of_debts(account, debt, found.more["cleared"])
     return found
 
 
@@ -291,7 +292,7 @@ def aave_v4_amounts(terms, health, owed, collateral, debt, repay, shares=None, i
                 paid = shares
                 seized = min(seizable(), collateral.amount)
     repaid = up(paid * index, unit) + up(premium_paid, unit)
-    more = {"bonus": bonus, "shares": paid, "premium": premium_paid}
+    more = {"bonus": bonus, "shares": paid, "premium": premium_paid, "cleared": paid * index + premium_paid}
     if cover < repaid:
         return Call(True, health, "MustNotLeaveDust", more=more)
     fee = up(seized * collateral.terms.get("protocol_fee", 0) * (bonus - 1) / bonus, collateral.decimals)

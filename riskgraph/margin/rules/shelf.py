@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 from riskgraph.errors import InputError
 from riskgraph.margin.rules.rule import Rule
-from riskgraph.snapshot.parameters import Parameter, RuleDefault, RuleFacts
-from riskgraph.snapshot.schema import declare_rule
+from riskgraph.snapshot.parameters import PARAMETERS, Parameter, RuleDefault, RuleFacts
+from riskgraph.snapshot.schema import declare_rule, retract_rule
 
-__all__ = ["add_rule", "rule_named"]
+__all__ = ["add_rule", "remove_rule", "rule_named"]
 
 _OWN = {
     "lending": "Lending",
@@ -29,7 +29,8 @@ _OWN = {
     "perp": "Perp",
     "portfolio_margin": "PortfolioMargin",
 }
-_added: dict[str, Rule] = {}
+_loaded: dict[str, Rule] = {}
+_added: dict[str, Rule] = {}  # from outside
 
 
 def rule_named(name: str) -> Rule:
@@ -38,8 +39,9 @@ def rule_named(name: str) -> Rule:
         return _added[name]
     if name not in _OWN:
         raise InputError(f"rule: expected one of {', '.join((*_OWN, *_added))}, got {name!r}")
-    rule: Rule = getattr(import_module(f"riskgraph.margin.rules.{name}"), _OWN[name])()
-    return _added.setdefault(name, rule)
+    if name not in _loaded:
+        _loaded[name] = getattr(import_module(f"riskgraph.margin.rules.{name}"), _OWN[name])()
+    return _loaded[name]
 
 
 def add_rule(
@@ -50,7 +52,7 @@ def add_rule(
     parameters: tuple[Parameter, ...] = (),
     shared: Mapping[tuple[str, str], RuleDefault] = MappingProxyType({}),
 ) -> None:
-    """Add a rule from outside, so that ``protocols.rule`` may name it.
+    """Add a rule from outside, so that ``protocols.rule`` may name it; one added before under that name gives way.
 
     Parameters
     ----------
@@ -68,9 +70,33 @@ def add_rule(
     Raises
     ------
     InputError
-        The name is taken by a rule of the package.
+        The name is taken by a rule of the package; a parameter of its own is declared already, or a shared one is not.
     """
     if rule.name in _OWN:
         raise InputError(f"add_rule: expected a name that no rule has, got {rule.name!r}")
+    if rule.name in _added:
+        remove_rule(rule.name)
+    taken = [f"{one.table}.{one.name}" for one in parameters if (one.table, one.name) in PARAMETERS]
+    if taken:
+        raise InputError(f"add_rule: expected parameters that no rule has (else in shared), got {', '.join(taken)}")
+    unknown = [".".join(key) for key in shared if key not in PARAMETERS]
+    if unknown:
+        raise InputError(f"add_rule: expected shared parameters that are declared, got {', '.join(unknown)}")
     declare_rule(RuleFacts(rule.name, lends_collateral, debt_at_par), parameters, shared)
     _added[rule.name] = rule
+
+
+def remove_rule(name: str) -> None:
+    """Take a rule from outside away again, and the parameters that it alone has; snapshots that name it stay.
+
+    Raises
+    ------
+    InputError
+        No rule of that name was added.
+    """
+    if name not in _added:
+        raise InputError(
+            f"remove_rule: expected a rule that was added ({', '.join(_added) or 'none was'}), got {name!r}"
+        )
+    retract_rule(name)
+    del _added[name]

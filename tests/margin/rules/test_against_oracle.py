@@ -37,7 +37,7 @@ def agree(step, asked):
 
 def leaves(after, asked, call, who):
     """Compare the holdings that a call leaves with the oracle."""
-    taken, paid = (0, 0) if call.refused else (call.seized, call.repaid)
+    taken, paid = (0, 0) if call.refused else (call.seized, call.more.get("cleared", call.repaid))
     for label, amount in naive.left(asked.account.collaterals, asked.collateral, taken).items():
         close(after[who, "collateral", label], amount, f"collateral {label} after")
     for label, amount in naive.left(asked.account.debts, asked.debt, paid).items():
