@@ -171,12 +171,13 @@ class _Lines:
         if is_large(book):
             from riskgraph.margin.margin_kernels import crossed  # numba: loaded only where it is used
 
-            doubtful: Bools = np.zeros(len(run), dtype=bool)
+            doubtful = np.zeros(len(run), dtype=bool)
             crossed(pledged, owed, due, self.unit, CANCELLED, move, direction, doubtful)
         else:
             line = pledged - owed
             move[:], direction[:] = _crossed(line[0], line[1], due, self.unit)
-            doubtful = np.any((np.abs(line) < CANCELLED * owed) & (pledged > 0.0), axis=0)
+            near = (np.abs(line) < CANCELLED * owed) & (pledged > 0.0)
+            doubtful = near[0] | near[1]
         for at in np.flatnonzero(doubtful & ((pledged[1] != 0.0) | (owed[1] != 0.0))):
             base, slope = exact_line(book, int(run.margins.start + at), self.asset, self.pair_price)
             one = slice(at, at + 1)

@@ -99,8 +99,9 @@ def test_a_refused_call_is_a_result_and_changes_nothing():
 def test_accounts_without_debt_or_collateral():
     idle = book(("ann", "aave", "ETH", "collateral", 10.0), ("eve", "aave", "USDC", "debt", 5.0))
     assert rg.liquidation_quote(idle, "ann", "aave").refused == "HealthFactorNotBelowThreshold"
-    bare = rg.liquidation_quote(idle, "eve", "aave")
-    assert (bare.liquidatable, bare.repaid, bare.seized, bare.bad_debt, bare.written_off) == (True, 0.0, 0.0, 5.0, True)
+    bare = rg.liquidation_quote(idle, "eve", "aave")  # nothing to seize: the contract refuses, the debt stays
+    assert (bare.liquidatable, bare.refused) == (True, "CollateralCannotBeLiquidated")
+    assert (bare.repaid, bare.seized, bare.bad_debt, bare.written_off) == (0.0, 0.0, 5.0, False)
 
 
 def test_the_largest_pair_is_called_and_ties_go_by_label():
