@@ -87,7 +87,7 @@ class BorrowShares:
     def less(self, assets: Amounts, shares: Amounts) -> BorrowShares:
         """Give the market after a repayment."""
         left = np.maximum(filled(self.assets, 0) - assets, 0)
-        return replace(self, assets=np.where(self._known, left, np.nan), shares=self.shares - shares)
+        return replace(self, assets=np.where(self.known, left, np.nan), shares=self.shares - shares)
 
     def owed(self, shares: Amounts, closes: Bools) -> Amounts:
         """Units that are owed for shares; where they are written off, at most what the market still has."""
