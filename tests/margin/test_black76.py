@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskgraph.margin.black76 import option_delta, option_value
-from tests import naive_span
+from tests.naive import span as naive_span
 
 SIZES = st.one_of(
     st.sampled_from([0.0, 1e-12, 1.0, 1e9]),

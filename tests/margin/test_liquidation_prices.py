@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import riskgraph as rg
 from riskgraph.errors import InputError
 from riskgraph.margin import sums
-from tests import naive_prices
 from tests.books import with_terms
+from tests.naive import prices as naive_prices
 
 ASSETS = pd.DataFrame({"asset": ["BTC", "ETH", "USDC", "FREE"], "price": [20_000.0, 2_000.0, 1.0, 0.0]})
 MARKETS = pd.DataFrame(
@@ -270,7 +270,7 @@ LEVELS = st.sampled_from([0.1, 0.5, 0.8, 0.85, 0.95])
 
 @st.composite
 def books(draw: st.DrawFn) -> tuple[rg.Snapshot, dict, dict]:
-    """Draw a snapshot, its accounts and the terms of its protocols, as ``tests.naive_prices`` reads them."""
+    """Draw a snapshot, its accounts and the terms of its protocols, as ``tests.naive.prices`` reads them."""
     price = {asset: draw(st.sampled_from([1e-12, 0.1, 1.0, 3.0, 1_500.0, 1e9])) for asset in "XYZ"}
     terms = {}
     for protocol in ("lend", "equal", "shows", "perp"):

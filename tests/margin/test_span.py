@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import riskgraph as rg
-from tests import naive_span
+from tests.naive import span as naive_span
 from tests.option_books import ASSETS, CHARGES, COLUMNS, PIT, PRICES, ROWS, TERMS, book, dead
 
 # -- by hand --------------------------------------------------------------------------------------------------------
