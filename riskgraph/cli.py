@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -11,6 +10,21 @@ import typer
 
 import riskgraph as rg
 from riskgraph.cli_input import check_book, check_output, one_format, read
+from riskgraph.cli_margin import calls, quote
+from riskgraph.cli_options import (
+    TOP,
+    AsCsv,
+    AsJson,
+    AssetShock,
+    Assumptions,
+    Liquidity,
+    Model,
+    Netting,
+    Source,
+    Top,
+    Totals,
+    Verbose,
+)
 from riskgraph.cli_output import Closed, as_csv, as_json, listed, put, render, safe, say, table, working
 from riskgraph.cli_pages import (
     depth_notes,
@@ -28,7 +42,6 @@ from riskgraph.provenance import VERSION
 
 __all__ = ["app", "main"]
 
-TOP = 10  # rows of each kind in text
 CLOSED = 141  # what a shell reports of a program whose reader has gone (128 + SIGPIPE)
 # Some versions of Typer carry click within themselves, others stand on the package: this name leads to either.
 _USAGE: Any = next(parent for parent in typer.BadParameter.__mro__ if parent.__name__ == "ClickException")
@@ -43,29 +56,10 @@ app = typer.Typer(
 )
 
 
-def _set_logging(verbose: bool) -> None:
-    log = logging.getLogger("riskgraph")
-    log.handlers = [logging.StreamHandler(sys.stderr)] if verbose else []
-    log.setLevel(logging.INFO if verbose else logging.NOTSET)
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         put(f"riskgraph {VERSION}\n")
         raise typer.Exit
-
-
-Source = Annotated[str, typer.Argument(metavar="PATH", help="A file, a folder, or the name of a bundled book.")]
-Totals = Annotated[str | None, typer.Option(metavar="FILE", help="Published totals by account, for a long table.")]
-Liquidity = Annotated[str | None, typer.Option(metavar="FILE", help="A table liquidity to use instead of PATH's own.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Everything as JSON, for machines.")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="The whole table as CSV, for machines.")]
-Assumptions = Annotated[bool, typer.Option("--assumptions", help="Show every note and assumption, not the first few.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", callback=_set_logging, help="Say on stderr what is done.")]
-Model = Annotated[str | None, typer.Option(help="liquidation, linear, original, nonlinear or threshold.")]
-AssetShock = Annotated[float, typer.Option(help="The fall from which assets start, above 0 and at most 1.")]
-Netting = Annotated[str, typer.Option(help="What debt is netted against: family, asset or none.")]
-Top = Annotated[int | None, typer.Option(min=1, help=f"Rows of each kind; {TOP} in text, all for machines.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -167,6 +161,10 @@ def reuse(
     if csv:
         return put(as_csv(data["multipliers"]))
     return put(render(*reuse_page(data, everything=assumptions)))
+
+
+app.command()(calls)
+app.command()(quote)
 
 
 @app.command(name="map")

@@ -31,9 +31,14 @@ def shared_data() -> Path:
 
 
 _skipped: list[str] = []
+_contract_runs: dict[str, int] = {}
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and report.passed:
+        for name, protocol in report.user_properties:
+            if name == "contract run":
+                _contract_runs[str(protocol)] = _contract_runs.get(str(protocol), 0) + 1
     if report.skipped and "reference" in report.keywords and not hasattr(report, "wasxfail"):
         _skipped.append(report.nodeid)
 
@@ -44,6 +49,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _contract_runs:
+        counts = ", ".join(f"{name} {count}" for name, count in sorted(_contract_runs.items()))
+        terminalreporter.write_line(f"liquidations as the contracts: {sum(_contract_runs.values()):,} ({counts})")
     if _skipped and SHARED.is_dir():
         terminalreporter.write_line(
             f"reference tests skipped although {SHARED} is here: {', '.join(_skipped)}", red=True

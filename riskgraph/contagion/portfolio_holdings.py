@@ -14,8 +14,9 @@ from riskgraph.contagion.wording import counted
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.holdings import holdings_of, netted
 from riskgraph.graph.matrices import listed
-from riskgraph.margin.derivatives import refuse_options, unrealised_pnl
+from riskgraph.margin.derivatives import unrealised_pnl
 from riskgraph.margin.impact import depths
+from riskgraph.margin.options import option_notes, option_usd, stands_for
 from riskgraph.snapshot.shocks import price_moves
 
 if TYPE_CHECKING:
@@ -167,8 +168,9 @@ def _names(index: Any, count: int, what: str) -> Labels:
 def snapshot_portfolios(snap: Snapshot, by: str, netting: str) -> Portfolios:
     r"""Read holdings, equity and depth of every account, or of every protocol's accounts together, off a snapshot.
 
-    Holdings are long positions (collateral, deposits, wallet, longs); with netting ``asset`` less what is owed or
-    short in the same asset by the same account (by protocol: by the same margin account), never below 0.
+    Holdings are long positions (collateral, deposits, wallet, longs; an option as delta times its notional); with
+    netting ``asset`` less what is owed or short in the same asset by the same account (by protocol: by the same margin
+    account), never below 0.
 
     .. math:: H_{ia} = \max(0, \text{long}_{ia} - \text{short}_{ia}), \qquad A_i - E_i = \text{what is owed besides}
     """
@@ -188,10 +190,10 @@ def snapshot_portfolios(snap: Snapshot, by: str, netting: str) -> Portfolios:
         named = sparse.csr_array(sparse.hstack([named, sparse.csr_array(rest[:, None])]))
         assets, depth, market = [*assets, OTHER], np.append(depth, np.inf), np.append(market, len(assets))
         notes.append(
-            f"holdings: ${rest.sum():,.0f} of totals without rows and of profit on shorts stand as {OTHER}, which "
-            "nothing moves"
+            f"holdings: ${rest.sum():,.0f} of totals without rows and of profit on shorts and options stand as "
+            f"{OTHER}, which nothing moves"
         )
-    notes += _market_notes(assets, market)
+    notes += option_notes(snap) + _market_notes(assets, market)
     notes.append("price_fall: a fall by sales moves only the market sold in, not tokens backed by it")
     return Portfolios(
         labels=np.array(snap.labels(by).to_pylist(), dtype=object),
@@ -244,38 +246,39 @@ _Read = tuple[sparse.csr_array, Floats, Floats]  # named holdings, equity, colla
 def _of_accounts(snap: Snapshot, netting: str) -> _Read:
     held, book = holdings_of(snap), snap.book
     n = len(held.equity)
-    baskets = _summed(snap, book.account, book.rows("collateral", "deposit", "wallet"), n, basket=True)
+    owned = book.rows("collateral", "deposit", "wallet")
+    baskets = _summed(snap, book.usd, book.account, owned, n, basket=True)
     named = sparse.csr_array(netted(held, snap.families, netting) + baskets)
     return named, held.equity.copy(), summed(book.margin_account, book.collateral_remainder, n)
 
 
 def _of_protocols(snap: Snapshot, netting: str) -> _Read:
     """All margin accounts of a protocol together: what stands there, less what is owed there."""
-    refuse_options(snap)
     book = snap.book
     n, n_margins = len(snap.labels("protocol")), len(book.margin_account)
     placed, owed = book.margin >= 0, book.rows("debt")
     owned = book.rows("collateral", "deposit") & placed
-    long = _summed(snap, book.margin, owned | book.rows("long"), n_margins)
+    ahead, behind = stands_for(snap)
+    long = _summed(snap, ahead, book.margin, placed, n_margins)
     if netting == "asset":
-        short = _summed(snap, book.margin, owed | book.rows("short"), n_margins)
-        long = sparse.csr_array(long - short)
+        long = sparse.csr_array(long - _summed(snap, behind, book.margin, placed, n_margins))
         long.data = np.maximum(long.data, 0.0)
-    long = sparse.csr_array(long + _summed(snap, book.margin, owned, n_margins, basket=True))
+    long = sparse.csr_array(long + _summed(snap, book.usd, book.margin, owned, n_margins, basket=True))
     long.eliminate_zeros()
-    own = book.by_margin(book.usd, owned) + book.collateral_remainder + book.by_margin(unrealised_pnl(snap), placed)
+    gained = unrealised_pnl(snap) + option_usd(snap)
+    own = book.by_margin(book.usd, owned) + book.collateral_remainder + book.by_margin(gained, placed)
     equity = own - book.by_margin(book.usd, owed & placed) - book.debt_remainder
     there = sparse.csr_array((np.ones(n_margins), (book.margin_protocol, np.arange(n_margins))), shape=(n, n_margins))
     remainder = summed(book.margin_protocol, book.collateral_remainder, n)
     return sparse.csr_array(there @ long), summed(book.margin_protocol, equity, n), remainder
 
 
-def _summed(snap: Snapshot, codes: Ints, rows: Bools, n: int, *, basket: bool = False) -> sparse.csr_array:
+def _summed(snap: Snapshot, usd: Floats, codes: Ints, rows: Bools, n: int, *, basket: bool = False) -> sparse.csr_array:
     """USD of rows by holder and asset: of baskets, or of all other assets."""
     book = snap.book
     use = np.flatnonzero(rows & (snap.families.is_kind("basket")[book.asset] == basket))
     shape = (n, len(snap.labels("asset")))
-    matrix = sparse.csr_array((book.usd[use], (codes[use], book.asset[use])), shape=shape)
+    matrix = sparse.csr_array((usd[use], (codes[use], book.asset[use])), shape=shape)
     matrix.sum_duplicates()
     return matrix
 

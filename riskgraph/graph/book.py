@@ -14,6 +14,7 @@ from riskgraph.graph.exposure import ACCOUNT, ASSET, PROTOCOL, ExposureGraph
 from riskgraph.graph.holdings import NETTING, Holdings, holdings_of, netted, treasuries
 from riskgraph.graph.sales import Sales, sales_of
 from riskgraph.margin.account_health import margin_accounts
+from riskgraph.margin.options import option_notes
 from riskgraph.provenance import Provenance
 from riskgraph.snapshot.snapshot import check_snapshot
 
@@ -53,7 +54,7 @@ def exposure_graph(
     Raises
     ------
     InputError
-        An argument out of range, or option positions.
+        An argument out of range.
 
     Notes
     -----
@@ -61,7 +62,8 @@ def exposure_graph(
               \Lambda_{qk} = (D_k - (1 - c_k) \min(V_k, D_k))^+ / K_q, \quad
               \Lambda_{bk} = \text{sale}_{kb} / \text{depth}_b, \quad \Lambda_{ba} = S_{ab}
 
-    with account equity E, protocol capital K = reserve + supply, collateral V, debt D and slippage c.
+    with account equity E, protocol capital K = reserve + supply, collateral V, debt D and slippage c. An option counts
+    with its Black-76 value in E and with delta · amount · price in net holdings, which ``notes`` say.
 
     Examples
     --------
@@ -285,6 +287,7 @@ def _notes(
         lines.append(
             f"sales: ${sales.unpriced.sum():,.0f} could be sold in assets without a depth, without price impact"
         )
+    lines += option_notes(snap)
     if own_money.nnz:
         owners = ", ".join(names[at] for at in np.flatnonzero(np.diff(own_money.indptr))[:8])
         lines.append(f"positions.account: the accounts labelled {owners} are taken as those protocols' own holdings")

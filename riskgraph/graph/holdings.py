@@ -10,7 +10,8 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, summed
 from riskgraph.errors import InputError
-from riskgraph.margin.derivatives import refuse_options, unrealised_pnl
+from riskgraph.margin.derivatives import unrealised_pnl
+from riskgraph.margin.options import option_usd, stands_for
 from riskgraph.snapshot.families import Families
 from riskgraph.snapshot.frames import protocol_terms
 
@@ -41,20 +42,24 @@ class Holdings:
 def holdings_of(snap: Snapshot) -> Holdings:
     r"""Sum positions by account; a receipt and the deposit that it stands for count once.
 
-    .. math:: E = \sum \text{collateral} + \text{deposits} + \text{wallet} + \sum \text{PnL} - \sum \text{debt}
+    .. math:: E = \sum \text{collateral} + \text{deposits} + \text{wallet} + \text{option value} + \sum \text{PnL}
+              - \sum \text{debt}
+
+    A long or short row stands for its notional, an option for delta times that: a put held is a short.
     """
-    refuse_options(snap)
     book = snap.book
     n_accounts, n_protocols, n_assets = (len(snap.labels(d)) for d in ("account", "protocol", "asset"))
     owned, owed = book.rows("collateral", "deposit", "wallet"), book.rows("debt")
     assets_usd = book.by_account(book.usd, owned, n_accounts) + _by_account(snap, book.collateral_remainder, n_accounts)
     debt_usd = book.by_account(book.usd, owed, n_accounts) + _by_account(snap, book.debt_remainder, n_accounts)
     twice = _counted_twice(snap)
-    pnl = book.by_account(unrealised_pnl(snap), book.rows("long", "short"), n_accounts)
-    equity = assets_usd + pnl - debt_usd - summed(twice.account, twice.usd, n_accounts)
+    traded = book.rows("long", "short")
+    gained = book.by_account(unrealised_pnl(snap) + option_usd(snap), traded, n_accounts)
+    equity = assets_usd + gained - debt_usd - summed(twice.account, twice.usd, n_accounts)
     known = ~snap.families.is_kind("basket")[book.asset]
-    long = _matrix(book.account, book.asset, book.usd, (owned | book.rows("long")) & known, (n_accounts, n_assets))
-    short = _matrix(book.account, book.asset, book.usd, (owed | book.rows("short")) & known, (n_accounts, n_assets))
+    long, short = (
+        _matrix(book.account, book.asset, usd, known & (usd > 0.0), (n_accounts, n_assets)) for usd in stands_for(snap)
+    )
     off = sparse.csr_array((twice.usd, (twice.account, twice.asset)), shape=(n_accounts, n_assets))
     claims = _claims(snap, (n_accounts, n_protocols))
     off_claims = sparse.csr_array((twice.usd, (twice.account, twice.protocol)), shape=(n_accounts, n_protocols))

@@ -10,7 +10,8 @@ import numpy as np
 from riskgraph.arrays import Bools, Floats, Ints, Places, read_only
 from riskgraph.errors import Faults
 from riskgraph.margin.close_calls import BAND, cancelling, settle
-from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins
+from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins, note_unmargined
+from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.margin.sums import Sums, sums_of
 from riskgraph.snapshot.frames import protocol_terms
 from riskgraph.snapshot.snapshot import check_snapshot
@@ -34,7 +35,6 @@ __all__ = [
 ]
 
 STATUSES = ("insolvent", "liquidatable", "called", "healthy")
-_AT_EQUALITY = ("euler_v2",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def margin_accounts(snap: Snapshot) -> MarginAccounts:
 
 def at_equality(rule: str) -> bool:
     """Whether a rule liquidates at a health of 1 already; every other rule does below 1."""
-    return rule in _AT_EQUALITY
+    return rule_named(rule).at_equality
 
 
 def liquidatable(snap: Snapshot, margins: MarginAccounts) -> Bools:
@@ -220,12 +220,8 @@ def check_told(snap: Snapshot, margins: MarginAccounts) -> None:
                 "expected a value for accounts whose collateral is a published remainder alone",
                 f"none for {names}",
             )
-    if margins.derivatives is not None and margins.derivatives.unmargined.any():
-        faults.add(
-            "markets.maintenance_margin",
-            "expected a value (in markets or tiers) for everything held long or short",
-            f"none for {_pairs(snap, book.pair[margins.derivatives.unmargined])}",
-        )
+    if margins.derivatives is not None:
+        note_unmargined(snap, margins.derivatives.unmargined, faults)
     faults.raise_if_any()
 
 

@@ -44,7 +44,7 @@ def book_of(snap: Snapshot) -> Book:
     rows, assets, markets = snap.rows, snap.table("assets"), snap.table("markets")
     price = np.empty(len(assets))
     price[assets.code("asset")] = assets.number("price")
-    pair_price = price[rows.pair_asset]
+    pair_price = np.where(rows.pair_at_par, 1.0, price[rows.pair_asset])
     if "price" in markets.numbers:
         shown = ~np.isnan(markets.number("price")) & (rows.market_pair >= 0)
         pair_price[rows.market_pair[shown]] = markets.number("price")[shown]

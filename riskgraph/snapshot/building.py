@@ -75,7 +75,7 @@ def build(frames: Mapping[str, pd.DataFrame | pa.Table | None]) -> Built:
     tables = {name: _sorted(coded[name], faults) for name in TABLES}
     check_relations(tables, labels, faults)
     faults.raise_if_any()
-    tables["markets"] = without_defaults(tables["markets"], tables["assets"])
+    tables["markets"] = without_defaults(tables)
     return Built(tables, labels, tuple(notes))
 
 

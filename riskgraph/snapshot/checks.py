@@ -23,6 +23,31 @@ def check_values(table: RawTable, schema: TableSchema, faults: Faults) -> None:
     """Check ranges, choices and gaps of every column of one table (pandera finds the faults, we say them)."""
     if not table:
         return
+    if not all(_is_fine(column, schema[name]) for name, column in table.items()):
+        _note_faults(table, schema, faults)
+    for name, column in table.items():
+        declared = schema[name]
+        if column.codes is not None and declared.kind != "choice":
+            _check_spaces(column, f"{schema.name}.{name}", faults)
+        if column.codes is not None and declared.kind != "choice" and declared.required:
+            empty = column.codes < 0
+            if empty.any() and not declared.may_be_empty:
+                faults.add(f"{schema.name}.{name}", declared.expected, "nothing", first_rows(empty))
+
+
+def _is_fine(column: RawColumn, declared: Column) -> bool:
+    """Whether nothing in the column needs a closer look (most tables are fine, and the look costs milliseconds)."""
+    if column.numbers is not None:
+        given = column.numbers if declared.required else column.numbers[~np.isnan(column.numbers)]
+        return bool(_in_range(given, declared).all())
+    if declared.kind == "choice":
+        known = set(column.labels.to_pylist()) <= set(declared.choices)
+        return known and not (declared.required and bool((column.codes < 0).any()))
+    return True
+
+
+def _note_faults(table: RawTable, schema: TableSchema, faults: Faults) -> None:
+    """Find which rows of which columns are wrong, and with what."""
     import pandera.pandas as pandera
 
     frame, columns = _frame(table, schema)
@@ -35,14 +60,6 @@ def check_values(table: RawTable, schema: TableSchema, faults: Faults) -> None:
             came = rows["failure_case"].iloc[0]
             shown = "nothing" if came is None or came != came else repr(came.item() if hasattr(came, "item") else came)
             faults.add(f"{schema.name}.{name}", schema[name].expected, shown, [int(row) + 1 for row in rows["index"]])
-    for name, column in table.items():
-        declared = schema[name]
-        if column.codes is not None and declared.kind != "choice":
-            _check_spaces(column, f"{schema.name}.{name}", faults)
-        if column.codes is not None and declared.kind != "choice" and declared.required:
-            empty = column.codes < 0
-            if empty.any() and not declared.may_be_empty:
-                faults.add(f"{schema.name}.{name}", declared.expected, "nothing", first_rows(empty))
 
 
 def _check_spaces(column: RawColumn, where: str, faults: Faults) -> None:
@@ -80,15 +97,16 @@ def _frame(table: RawTable, schema: TableSchema) -> tuple[pd.DataFrame, dict[str
 def _range_check(declared: Column) -> Any:
     import pandera.pandas as pandera
 
-    def is_fine(values: Any) -> Any:
-        fine = np.isfinite(values)
-        if declared.low is not None:
-            fine &= values > declared.low if declared.open_low else values >= declared.low
-        if declared.high is not None:
-            fine &= values <= declared.high
-        return fine
+    return pandera.Check(lambda values: _in_range(values, declared), name=declared.expected)
 
-    return pandera.Check(is_fine, name=declared.expected)
+
+def _in_range(values: Any, declared: Column) -> Any:
+    fine = np.isfinite(values)
+    if declared.low is not None:
+        fine &= values > declared.low if declared.open_low else values >= declared.low
+    if declared.high is not None:
+        fine &= values <= declared.high
+    return fine
 
 
 def check_duplicates(keys: list[Any], names: list[str], table: str, faults: Faults) -> Ints:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from riskgraph.snapshot.parameters import RULES
+from riskgraph.snapshot.prices import own_prices, par_debts
 from riskgraph.snapshot.schema import DOMAINS, KINDS, TABLES
+from riskgraph.snapshot.venues import defaults_taken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,38 +18,26 @@ if TYPE_CHECKING:
 
 __all__ = ["assumptions_of", "categories_of", "filled_frame", "protocol_terms"]
 
-# Rules that lend collateral out, so that it is a claim on the protocol (METHODS 2); None: the parameter decides.
-LENDS_COLLATERAL = {"aave_v2": 1, "aave_v3": 1, "aave_v4": 1, "compound_v2": 1, "euler_v1": 1, "lending": 1}
-
 
 def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], list[str]]:
     """Kind, rule and whether collateral is lent out of every protocol, and in words what of it was assumed."""
     table = snap.table("protocols")
-    n = len(snap.labels("protocol"))
     names = snap.labels("protocol").to_pylist()
-    kind, rule, lends = [""] * n, [""] * n, np.full(n, -1)
-    at = table.code("protocol")
-    for place, given_kind, given_rule in zip(at, table.text("kind"), table.text("rule"), strict=True):
-        kind[place], rule[place] = given_kind, given_rule
-    lends[at] = table.flag("lends_collateral")
-    traded = snap.rows.trades
+    venues = snap.venues
+    kind, rule = list(venues.kind), list(venues.rule)
+    lends = np.full(len(names), -1)
+    lends[table.code("protocol")] = table.flag("lends_collateral")
     notes = []
-    assumed_kind = [names[p] for p in range(n) if not kind[p]]
-    kind = [given or ("perp" if traded[p] else "lending") for p, given in enumerate(kind)]
-    if assumed_kind:
-        notes.append(
-            f"protocols.kind: taken as perp where longs or shorts stand, else lending, for {_some(assumed_kind)}"
-        )
-    ruleless = [names[p] for p in range(n) if not rule[p]]
-    rule = [
-        given or {"perp": "perp", "options": "portfolio_margin"}.get(kind[p], "lending") for p, given in enumerate(rule)
-    ]
-    if ruleless:
-        notes.append(f"protocols.rule: taken by kind (lending, perp or portfolio_margin) for {_some(ruleless)}")
-    open_rule = [names[p] for p in range(n) if lends[p] < 0 and rule[p] == "lending"]
+    if venues.assumed_kind:
+        where = "options where options stand, perp where other longs or shorts stand, else lending"
+        notes.append(f"protocols.kind: taken as {where}, for {_some([names[at] for at in venues.assumed_kind])}")
+    if venues.assumed_rule:
+        told = _some([names[at] for at in venues.assumed_rule])
+        notes.append(f"protocols.rule: taken by kind (lending, perp or portfolio_margin) for {told}")
+    open_rule = [names[p] for p in range(len(names)) if lends[p] < 0 and rule[p] == "lending"]
     if open_rule:
         notes.append(f"protocols.lends_collateral: taken as true (rule lending) for {_some(open_rule)}")
-    lent = [bool(lends[p]) if lends[p] >= 0 else bool(LENDS_COLLATERAL.get(rule[p], 0)) for p in range(n)]
+    lent = [bool(lends[p]) if lends[p] >= 0 else RULES[rule[p]].lends_collateral for p in range(len(names))]
     return kind, rule, lent, notes
 
 
@@ -55,12 +46,30 @@ def assumptions_of(snap: Snapshot) -> tuple[str, ...]:
     lines = list(snap.notes)
     lines += snap.families.notes
     lines += protocol_terms(snap)[3]
+    lines += defaults_taken(snap._built.tables, snap._built.labels)
+    lines += _par_note(snap)
     lines += _basket_note(snap)
     lines += _depth_note(snap)
     lines += _entry_note(snap)
     lines += _emode_note(snap)
+    lines += _spiral_note(snap)
     lines += _case_notes(snap)
     return tuple(dict.fromkeys(lines))
+
+
+def _par_note(snap: Snapshot) -> list[str]:
+    """Debts that a contract counts at par although they trade elsewhere."""
+    n_assets, price = len(snap.labels("asset")), snap.table("assets").number("price")
+    markets = snap.table("markets")
+    shown = ~np.isnan(markets.number("price"))
+    given = markets.code("protocol")[shown].astype(np.int64) * n_assets + markets.code("asset")[shown]
+    keys = np.setdiff1d(par_debts(snap._built.tables), given)
+    keys = keys[price[keys % n_assets] != 1.0]
+    return [
+        f"markets.price: {snap.labels('asset')[int(key % n_assets)]} counts at par (1 USD) at "
+        f"{snap.labels('protocol')[int(key // n_assets)]}, as its contract has it, not at {price[key % n_assets]:g}"
+        for key in keys
+    ]
 
 
 def _basket_note(snap: Snapshot) -> list[str]:
@@ -104,13 +113,15 @@ def _depth_note(snap: Snapshot) -> list[str]:
 
 
 def _entry_note(snap: Snapshot) -> list[str]:
-    book = snap.book
-    blind = book.rows("long", "short") & np.isnan(snap.table("positions").number("entry_price"))
-    return (
-        [f"positions.entry_price: unknown in {int(blind.sum()):,} rows; unrealised PnL taken as 0 there"]
-        if blind.any()
-        else []
-    )
+    positions = snap.table("positions")
+    option = positions.code("option_type") >= 0
+    unknown = np.isnan(positions.number("entry_price"))
+    blind = int((snap.book.rows("long", "short") & unknown & ~option).sum())
+    paid = int((option & ~unknown).sum())
+    notes = [f"positions.entry_price: unknown in {blind:,} rows; unrealised PnL taken as 0 there"] if blind else []
+    if paid:
+        notes.append(f"positions.entry_price: not used in {paid:,} rows of options, which count with their value")
+    return notes
 
 
 def _emode_note(snap: Snapshot) -> list[str]:
@@ -123,6 +134,23 @@ def _emode_note(snap: Snapshot) -> list[str]:
     named = int(real[accounts.code("emode")].sum())
     words = "there is no table emodes, so the markets' thresholds and bonuses are used"
     return [f"accounts.emode: {named:,} accounts are in a category, but {words}"] if named else []
+
+
+def _spiral_note(snap: Snapshot) -> list[str]:
+    """Terms under which a call lowers health however small it is: LT · (1 + bonus) of 1 or more."""
+    names: list[str] = []
+    for table in (snap.table("markets"), snap.table("emodes")):
+        reach = table.number("liquidation_threshold") * (1.0 + table.number("liquidation_bonus"))
+        over = np.flatnonzero(reach >= 1.0 - 4.0 * np.finfo(np.float64).eps)
+        assets = snap.labels("asset").take(table.code("asset")[over]).to_pylist()
+        protocols = snap.labels("protocol").take(table.code("protocol")[over]).to_pylist()
+        names += [f"{asset} at {protocol}" for asset, protocol in zip(assets, protocols, strict=True)]
+    if not names:
+        return []
+    return [
+        f"markets.liquidation_threshold: at or over 1 ÷ (1 + liquidation_bonus) for {_some(names)}; "
+        "a liquidation call there lowers health even from 1"
+    ]
 
 
 def _case_notes(snap: Snapshot) -> list[str]:
@@ -197,7 +225,7 @@ def _filled_markets(snap: Snapshot, frame: pd.DataFrame) -> pd.DataFrame:
             "asset": snap.labels("asset").to_numpy(zero_copy_only=False)[keys % n_assets],
         }
     )
-    prices = snap.table("assets").number("price")[keys % n_assets]
+    prices = own_prices(snap._built.tables, keys // n_assets, keys % n_assets)
     if len(frame):
         frame = pairs.merge(frame.astype({"protocol": object, "asset": object}), how="left", on=["protocol", "asset"])
     else:

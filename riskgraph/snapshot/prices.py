@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 from riskgraph.arrays import Floats, Ints
 from riskgraph.errors import Faults
 from riskgraph.snapshot.columns import RawColumn, RawTable, first_rows
+from riskgraph.snapshot.parameters import RULES
+from riskgraph.snapshot.schema import SIDES
 from riskgraph.snapshot.tables import Table
 from riskgraph.snapshot.tokens import TOKENS
 
-__all__ = ["Derived", "fill_amounts", "market_price", "price_tables"]
+__all__ = ["Derived", "fill_amounts", "market_price", "own_prices", "par_debts", "price_tables"]
 
 # Rows of one asset at one protocol must agree on usd ÷ amount to this share; exports that multiply agree to 1e-15.
 PRICE_TOLERANCE = 1e-9
@@ -112,12 +115,42 @@ def _asset_prices(asset: Ints, protocol: Ints, price: Floats, value: Floats, n_a
     return best
 
 
-def market_price(positions: Table, assets: Table, markets: Table, n_protocols: int) -> Floats:
-    """Price of every position row: what its protocol's oracle shows, else the asset's own."""
+def par_debts(tables: Mapping[str, Table]) -> Ints:
+    """Keys protocol · n_assets + asset of the debts that their protocol counts at par, whatever they trade at."""
+    protocols, positions = tables["protocols"], tables["positions"]
+    at_par = [rule in RULES and RULES[rule].debt_at_par for rule in protocols.text("rule")]
+    if not any(at_par):
+        return np.zeros(0, dtype=np.int64)
+    mine = np.isin(positions.code("protocol"), protocols.code("protocol")[at_par])
+    owed = mine & (positions.code("side") == SIDES.index("debt"))
+    keys: Ints = np.unique(
+        positions.code("protocol")[owed].astype(np.int64) * len(tables["assets"]) + positions.code("asset")[owed]
+    )
+    return keys
+
+
+def own_prices(tables: Mapping[str, Table], protocol: Ints, asset: Ints) -> Floats:
+    """Price of assets at protocols (-1: wallets) where ``markets.price`` gives none: par or the asset's own."""
+    assets = tables["assets"]
+    price = np.empty(len(assets))
+    price[assets.code("asset")] = assets.number("price")
+    at_par = np.isin(protocol.astype(np.int64) * len(assets) + asset, par_debts(tables))
+    return np.where(at_par, 1.0, price[asset])
+
+
+def market_price(
+    positions: Table, assets: Table, markets: Table, n_protocols: int, at_par: Ints | None = None
+) -> Floats:
+    """Price of every position row: what its protocol's oracle shows, else the asset's own.
+
+    With ``at_par`` (keys as :func:`par_debts` gives them), what the contract counts; without, what things trade at.
+    """
     n_assets = len(assets)
     price = np.empty(n_assets)
     price[assets.code("asset")] = assets.number("price")
     grid = np.tile(price, (n_protocols + 1, 1))  # the last row, protocol code -1, is wallets
+    if at_par is not None:
+        grid[at_par // n_assets, at_par % n_assets] = 1.0
     if "price" in markets.numbers:
         shown = ~np.isnan(markets.number("price"))
         grid[markets.code("protocol")[shown], markets.code("asset")[shown]] = markets.number("price")[shown]

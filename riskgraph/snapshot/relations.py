@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from riskgraph.arrays import read_only, summed
+from riskgraph.arrays import Bools, read_only, summed
 from riskgraph.errors import Faults
+from riskgraph.snapshot.prices import own_prices
 from riskgraph.snapshot.tables import Table
+from riskgraph.snapshot.venues import check_parameters
 
 __all__ = ["check_relations", "without_defaults"]
 
@@ -23,19 +25,20 @@ def check_relations(tables: Mapping[str, Table], labels: Mapping[str, Any], faul
     _check_liquidity(tables["liquidity"], labels, faults)
     _check_tiers(tables["tiers"], labels, faults)
     if not faults.lines:
+        check_parameters(tables, labels, faults)
         _check_remainders(tables, labels, faults)
 
 
-def without_defaults(markets: Table, assets: Table) -> Table:
-    """Leave out market prices that are the asset's own, and rows in which nothing else is given.
+def without_defaults(tables: Mapping[str, Table]) -> Table:
+    """Leave out of ``markets`` prices that stand there by default, and rows in which nothing else is given.
 
     A frame of ``markets`` comes with every default filled in: handed back, it must not pin today's prices.
     """
+    markets = tables["markets"]
     if "price" in markets.numbers:
-        price = np.empty(len(assets))
-        price[assets.code("asset")] = assets.number("price")
         shown = markets.number("price")
-        shown = np.where(shown == price[markets.code("asset")], np.nan, shown)
+        own = own_prices(tables, markets.code("protocol"), markets.code("asset"))
+        shown = np.where(shown == own, np.nan, shown)
         markets = replace(markets, numbers={**markets.numbers, "price": read_only(shown)})
     numbers = {name: values for name, values in markets.numbers.items() if not np.isnan(values).all()}
     told = np.zeros(len(markets), dtype=bool)
@@ -66,17 +69,31 @@ def _check_liquidity(liquidity: Table, labels: Mapping[str, Any], faults: Faults
 
 
 def _check_tiers(tiers: Table, labels: Mapping[str, Any], faults: Faults) -> None:
-    """Tiers begin at 0: below the first there would be no margin at all."""
-    start, asset = tiers.number("notional_from_usd"), tiers.code("asset")
-    pairs = np.stack([tiers.code("protocol"), asset])
+    """Tiers begin at 0, below which there would be no margin at all, and ask no less for more."""
+    start, rate = tiers.number("notional_from_usd"), tiers.number("maintenance_margin")
+    pairs = np.stack([tiers.code("protocol"), tiers.code("asset")])
     if not len(tiers) or (pairs < 0).any():
         return
+
+    def named(rows: Bools) -> str:
+        found = np.unique(pairs[:, rows], axis=1).T[:5]
+        return ", ".join(f"{labels['asset'][int(asset)]} at {labels['protocol'][int(place)]}" for place, asset in found)
+
     first = np.ones(len(tiers), dtype=bool)  # rows are sorted by protocol, asset, notional
     first[1:] = (np.diff(pairs, axis=1) != 0).any(axis=0)
     high = first & (start > 0.0)
     if high.any():
-        names = ", ".join(str(labels["asset"][int(code)]) for code in asset[high][:5])
-        faults.add("tiers.notional_from_usd", "expected a first tier from 0", f"{start[high][0]:g} for {names}")
+        faults.add("tiers.notional_from_usd", "expected a first tier from 0", f"{start[high][0]:g} for {named(high)}")
+    twice = ~first & np.append(False, np.diff(start) == 0.0)
+    if twice.any():
+        faults.add(
+            "tiers.notional_from_usd", "expected every tier once", f"two from {start[twice][0]:g} for {named(twice)}"
+        )
+    falls = ~first & ~twice & np.append(False, np.diff(rate) < 0.0)
+    if falls.any():
+        at = int(np.argmax(falls))
+        came = f"{rate[at]:g} from {start[at]:g} after {rate[at - 1]:g} for {named(falls)} (tiers out of order)"
+        faults.add("tiers.maintenance_margin", "expected rates that do not fall as the notional rises", came)
 
 
 def _check_remainders(tables: Mapping[str, Table], labels: Mapping[str, Any], faults: Faults) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, Places, read_only, summed
+from riskgraph.snapshot.prices import par_debts
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ class Rows:
 
     Pair arrays, shape (n_pairs,): ``pair_protocol`` (-1: wallets), ``pair_asset``, ``pair_units`` (units that stand
     there, times ``FEW``), ``pair_threshold``, ``pair_ratio`` and ``pair_factor`` (liquidation threshold, liquidation
-    ratio and borrow factor of the market, NaN where none is given); ``market_pair`` is the pair of every row of the
-    table ``markets``, -1 where no position is in it.
+    ratio and borrow factor of the market, NaN where none is given), ``pair_at_par`` (a debt that its contract counts
+    at 1 USD where ``markets`` shows no price); ``market_pair`` is the pair of every row of the table ``markets``, -1
+    where no position is in it.
 
     ``trades`` says of each protocol whether longs or shorts stand there, ``named`` whether any margin account has a
     remainder or a threshold of its own.
@@ -83,6 +85,7 @@ class Rows:
     pair_threshold: Floats
     pair_ratio: Floats
     pair_factor: Floats
+    pair_at_par: Bools
     market_pair: Ints
     trades: Bools
     named: bool
@@ -152,6 +155,7 @@ def rows_of(snap: Snapshot) -> Rows:
         "pair_threshold": given,
         "pair_ratio": ratio,
         "pair_factor": factor,
+        "pair_at_par": np.isin(key - n_assets, par_debts(snap._built.tables)),  # the first line of keys: wallets
         "market_pair": market_pair,
         "trades": _trades(side, protocol, n_protocols),
     }

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
-__all__ = ["DOMAINS", "KINDS", "SIDES", "TABLES", "Column", "TableSchema"]
+from riskgraph.snapshot.parameters import (
+    PARAMETERS,
+    RULES,
+    Parameter,
+    RuleDefault,
+    RuleFacts,
+    add_rule_facts,
+    drop_rule_facts,
+)
+
+__all__ = ["DOMAINS", "KINDS", "SIDES", "TABLES", "Column", "TableSchema", "declare_rule", "retract_rule"]
 
 SIDES: Final = ("collateral", "debt", "deposit", "long", "short", "wallet")
 KINDS: Final = ("base", "stable", "staked", "receipt", "lp", "debt_backed", "synthetic", "basket")
 PROTOCOL_KINDS: Final = ("lending", "cdp", "perp", "options", "dex", "bank")
 IMPACT_MODELS: Final = ("linear", "exponential", "square_root", "constant_product", "table")
-RULES: Final = (
-    "lending",
-    "aave_v2",
-    "aave_v3",
-    "aave_v4",
-    "compound_v2",
-    "compound_v3",
-    "morpho_blue",
-    "maker",
-    "liquity_v1",
-    "liquity_v2",
-    "euler_v1",
-    "euler_v2",
-    "perp",
-    "portfolio_margin",
-)
 # Label spaces that tables share: the same label means the same thing in every table.
 DOMAINS: Final = ("account", "protocol", "asset", "bucket")
 
@@ -156,47 +152,68 @@ _ASSETS = TableSchema(
     ),
     ("asset",),
 )
-_PROTOCOLS = TableSchema(
-    "protocols",
-    (
-        _PROTOCOL,
-        _choice("kind", PROTOCOL_KINDS, "what kind of venue"),
-        _choice("rule", RULES, "family of liquidation rules"),
-        Column("parent", "text", "an isolated market's or a version's protocol"),
-        _usd("reserve_usd", "first-loss money: reserves, insurance fund, safety module"),
-        _usd("supply_usd", "all lenders' claims, in the snapshot or not"),
-        Column("call_level", "number", "health below which a margin call is made", unit="health", low=1.0),
-        Column("target_health", "number", "health that a call restores", unit="health", low=1.0),
-        Column("grace_rounds", "number", "rounds between call and liquidation", unit="rounds", low=0.0),
-        _choice("topup", ("first",), "whether calls are paid before liquidation when grace is 0"),
-        Column("oracle_lag_rounds", "number", "rounds by which the oracle is late", unit="rounds", low=0.0),
-        _share("oracle_deviation", "relative move from which the oracle updates"),
-        Column("lends_collateral", "flag", "whether collateral is lent out, so that it is a claim on the protocol"),
-        _share("close_factor", "share of the debt that one liquidation call may repay"),
-        Column("stability_pool", "number", "deposits that absorb liquidated debt", unit="units of debt", low=0.0),
-        _usd("hole", "largest debt in auction at once"),
-    ),
-    ("protocol",),
-)
-_MARKETS = TableSchema(
-    "markets",
-    (
-        _PROTOCOL,
-        _ASSET,
-        Column("price", "number", "price that this protocol's oracle shows", unit="USD a unit", low=0.0),
-        _LTV,
-        _THRESHOLD,
-        _BONUS,
-        _share("protocol_fee", "the protocol's share of the bonus"),
-        _share("haircut", "share of value not counted as margin"),
-        _share("initial_margin", "share of notional needed to open"),
-        _share("maintenance_margin", "share of notional needed to keep"),
-        Column("borrowable", "flag", "whether it can be borrowed"),
-        Column("usable_as_collateral", "flag", "whether it can be collateral"),
-        _usd("hole", "largest debt in auction at once, for this collateral"),
-    ),
-    ("protocol", "asset"),
-)
+
+
+def _parameter_column(one: Parameter) -> Column:
+    return Column(
+        one.name,
+        one.kind,
+        one.meaning,
+        unit=one.unit,
+        low=one.low,
+        high=one.high,
+        open_low=one.open_low,
+        choices=one.choices,
+        may_be_empty=True,
+    )
+
+
+def _parameter_columns(table: str) -> tuple[Column, ...]:
+    return tuple(_parameter_column(one) for one in PARAMETERS.values() if one.table == table)
+
+
+def _protocols() -> TableSchema:
+    return TableSchema(
+        "protocols",
+        (
+            _PROTOCOL,
+            _choice("kind", PROTOCOL_KINDS, "what kind of venue"),
+            _choice("rule", tuple(RULES), "family of liquidation rules"),
+            Column("parent", "text", "an isolated market's or a version's protocol"),
+            _usd("reserve_usd", "first-loss money: reserves, insurance fund, safety module"),
+            _usd("supply_usd", "all lenders' claims, in the snapshot or not"),
+            Column("call_level", "number", "health below which a margin call is made", unit="health", low=1.0),
+            Column("target_health", "number", "health that a call restores", unit="health", low=1.0),
+            Column("grace_rounds", "number", "rounds between call and liquidation", unit="rounds", low=0.0),
+            _choice("topup", ("first",), "whether calls are paid before liquidation when grace is 0"),
+            Column("oracle_lag_rounds", "number", "rounds by which the oracle is late", unit="rounds", low=0.0),
+            _share("oracle_deviation", "relative move from which the oracle updates"),
+            Column("lends_collateral", "flag", "whether collateral is lent out, so that it is a claim on the protocol"),
+            *_parameter_columns("protocols"),
+        ),
+        ("protocol",),
+    )
+
+
+def _markets() -> TableSchema:
+    return TableSchema(
+        "markets",
+        (
+            _PROTOCOL,
+            _ASSET,
+            Column("price", "number", "price that this protocol's oracle shows", unit="USD a unit", low=0.0),
+            _LTV,
+            _share("haircut", "share of value not counted as margin"),
+            _share("initial_margin", "share of notional needed to open"),
+            _share("maintenance_margin", "share of notional needed to keep"),
+            Column("borrowable", "flag", "whether it can be borrowed"),
+            Column("usable_as_collateral", "flag", "whether it can be collateral"),
+            *_parameter_columns("markets"),
+        ),
+        ("protocol", "asset"),
+    )
+
+
 _EMODES = TableSchema(
     "emodes",
     (
@@ -209,19 +226,27 @@ _EMODES = TableSchema(
     ),
     ("protocol", "category", "asset"),
 )
-_ACCOUNTS = TableSchema(
-    "accounts",
-    (
-        _label("account", "account", "margin account", required=True),
-        _PROTOCOL,
-        Column("emode", "text", "e-mode category of the account"),
-        _share("liquidation_threshold", "the account's own threshold, for all its collateral"),
-        Column("collateral_remainder_usd", "number", "published collateral less the rows' (either sign)", unit="USD"),
-        Column("debt_remainder_usd", "number", "published debt less the rows' (either sign)", unit="USD"),
-        Column("label", "text", "a name for people"),
-    ),
-    ("account", "protocol"),
-)
+
+
+def _accounts() -> TableSchema:
+    return TableSchema(
+        "accounts",
+        (
+            _label("account", "account", "margin account", required=True),
+            _PROTOCOL,
+            Column("emode", "text", "e-mode category of the account"),
+            _share("liquidation_threshold", "the account's own threshold, for all its collateral"),
+            Column(
+                "collateral_remainder_usd", "number", "published collateral less the rows' (either sign)", unit="USD"
+            ),
+            Column("debt_remainder_usd", "number", "published debt less the rows' (either sign)", unit="USD"),
+            Column("label", "text", "a name for people"),
+            *_parameter_columns("accounts"),
+        ),
+        ("account", "protocol"),
+    )
+
+
 _TIERS = TableSchema(
     "tiers",
     (
@@ -278,13 +303,34 @@ TABLES: Final[dict[str, TableSchema]] = {
     for schema in (
         _POSITIONS,
         _ASSETS,
-        _PROTOCOLS,
-        _MARKETS,
+        _protocols(),
+        _markets(),
         _EMODES,
-        _ACCOUNTS,
+        _accounts(),
         _TIERS,
         _BACKING,
         _CLAIMS,
         _LIQUIDITY,
     )
 }
+
+
+def declare_rule(
+    facts: RuleFacts,
+    parameters: tuple[Parameter, ...] = (),
+    shared: Mapping[tuple[str, str], RuleDefault] = MappingProxyType({}),
+) -> None:
+    """Let snapshots hold a rule from outside: its name, its own parameters, and declared ones that it uses too."""
+    add_rule_facts(facts, parameters, shared)
+    _take_columns_in()
+
+
+def retract_rule(name: str) -> None:
+    """Undo :func:`declare_rule`."""
+    drop_rule_facts(name)
+    _take_columns_in()
+
+
+def _take_columns_in() -> None:
+    """Let the tables have the columns of the parameters that are declared now."""
+    TABLES.update({schema.name: schema for schema in (_protocols(), _markets(), _accounts())})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from riskgraph.snapshot.families import Families
     from riskgraph.snapshot.rows import Rows
     from riskgraph.snapshot.tables import Table
+    from riskgraph.snapshot.venues import Venues
 
 __all__ = ["Snapshot", "check_snapshot"]
 
@@ -131,6 +132,13 @@ class Snapshot:
         from riskgraph.snapshot.families import families_of
 
         return families_of(self)
+
+    @cached_property
+    def venues(self) -> Venues:
+        """Kind and rule of every protocol, given or by kind."""
+        from riskgraph.snapshot.venues import venues_of
+
+        return venues_of(self._built.tables, len(self.labels("protocol")))
 
     def _frame(self, name: str) -> pd.DataFrame:
         from riskgraph.snapshot.frames import filled_frame
@@ -251,8 +259,10 @@ class Snapshot:
 
     # -- new snapshots ----------------------------------------------------------------------------
 
-    def replace(self, *, as_of: str | dt.date | None = None, **tables: pd.DataFrame | None) -> Snapshot:
-        """Return a new Snapshot with some tables exchanged; the others stay as they are.
+    def replace(
+        self, *, as_of: str | dt.date | None = None, note: str = "", **tables: pd.DataFrame | pa.Table | None
+    ) -> Snapshot:
+        """Return a new Snapshot with some tables exchanged; the others stay as they are. ``note`` says what was done.
 
         Raises
         ------
@@ -263,7 +273,8 @@ class Snapshot:
         if unknown:
             raise InputError(f"replace: expected tables among {', '.join(TABLES)}, got {', '.join(unknown)}")
         kept = {name: table.arrow() for name, table in self._built.tables.items() if len(table)}
-        return Snapshot(**{**kept, **tables}, as_of=as_of or self.as_of, notes=self.notes)
+        notes = (*self.notes, note) if note else self.notes
+        return Snapshot(**{**kept, **tables}, as_of=as_of or self.as_of, notes=notes)
 
     def _with_tables(self, tables: Mapping[str, Table], note: str) -> Snapshot:
         """Return the same book with some stored tables exchanged, already checked by who made them."""

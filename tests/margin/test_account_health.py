@@ -143,8 +143,13 @@ def test_what_is_missing_is_refused_by_name():
         ),
         assets=ASSETS,
     )
-    with pytest.raises(InputError, match=r"positions.option_type: expected no options \(they are not valued yet\)"):
-        health(option)
+    with pytest.raises(
+        InputError, match=r"assets.scan_range: .* none for BTC at p; assets.volatility_scan: .* BTC at p"
+    ):
+        health(option)  # options stand at p, so that its rule is taken as portfolio_margin
+    ruled = option.replace(protocols=pd.DataFrame({"protocol": ["p"], "rule": ["perp"]}))
+    with pytest.raises(InputError, match=r"option_type: expected options only .* portfolio_margin, got BTC at p"):
+        health(ruled)
 
 
 # -- exact at the edge ------------------------------------------------------------------------------------------------
@@ -200,17 +205,17 @@ def test_the_edges_of_calls_and_of_insolvency_are_exact():
 
 
 def test_perpetuals_are_exact_at_the_edge():
-    """0.3 of margin, long 1 at 1.1 from 1.3: equity 0.3 − 0.2 = 0.1; 10 % of 1 and none above are 0.1."""
+    """0.32 of margin, long 1 at 1.1 from 1.3: equity 0.32 − 0.2 = 0.12; 10 % of 1 and 20 % of 0.1 above are 0.12."""
     snap = Snapshot(
-        positions=positions(("a", "p", "X", "collateral", 3.0), ("a", "p", "Y", "long", 1.0), entry_price=[None, 1.3]),
+        positions=positions(("a", "p", "X", "collateral", 3.2), ("a", "p", "Y", "long", 1.0), entry_price=[None, 1.3]),
         assets=pd.DataFrame({"asset": ["X", "Y"], "price": [0.1, 1.1]}),
         tiers=pd.DataFrame(
-            {"protocol": "p", "asset": "Y", "notional_from_usd": [0.0, 1.0], "maintenance_margin": [0.1, 0.0]}
+            {"protocol": "p", "asset": "Y", "notional_from_usd": [0.0, 1.0], "maintenance_margin": [0.1, 0.2]}
         ),
     )
-    assert 3 * 0.1 + (1.1 - 1.3) != 0.1
+    assert 3.2 * 0.1 + (1.1 - 1.3) != 0.1 + 0.2 * (1.1 - 1.0)
     assert health(snap)[["health", "status"]].values.tolist() == [[1.0, "healthy"]]
-    less = snap.replace(positions=snap.positions.assign(amount=[math.nextafter(3.0, 0.0), 1.0]))
+    less = snap.replace(positions=snap.positions.assign(amount=[math.nextafter(3.2, 0.0), 1.0]))
     assert health(less)["status"].tolist() == ["liquidatable"]
     assert health(less)["health"][0] < 1.0
 

@@ -1,0 +1,1 @@
+"""Liquidation rules, one protocol family a file; :mod:`riskgraph.margin.rules.shelf` holds them by name."""
