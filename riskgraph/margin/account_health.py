@@ -25,7 +25,9 @@ __all__ = [
     "STATUSES",
     "MarginAccounts",
     "at_equality",
+    "call_levels",
     "check_told",
+    "formed",
     "health",
     "liquidatable",
     "margin_accounts",
@@ -87,20 +89,18 @@ def formed(snap: Snapshot) -> MarginAccounts:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             here = np.where(sums.debt > 0.0, sums.weighted / sums.burden, np.inf)
         value[at] = here
-        low_of_run[at.start] = np.flatnonzero(~(here >= enough)) + at.start
+        low_of_run[at.start] = at.start + np.flatnonzero(~(here >= enough))
 
     sums = sums_of(book, step)
+    low = np.concatenate([np.zeros(0, dtype=np.int64), *(low_of_run[start] for start in sorted(low_of_run))])
     derivatives = derivative_margins(snap, sums.collateral, sums.debt) if book.trades.any() else None
+    odd = cancelling(book, derivatives)
+    if odd is not None:
+        low = np.union1d(low, np.flatnonzero(odd))
+    short = sums.collateral[low] < sums.debt[low]
     if derivatives is not None:
         traded = derivatives.positions > 0
         value[traded] = _traded_health(derivatives)[traded]
-    odd = cancelling(book, derivatives)
-    if odd is None:
-        low = np.concatenate([np.zeros(0, dtype=np.int64), *(low_of_run[start] for start in sorted(low_of_run))])
-    else:
-        low = np.flatnonzero(~(value >= enough) | odd)
-    short = sums.collateral[low] < sums.debt[low]
-    if derivatives is not None:
         short = np.where(traded[low], derivatives.equity[low] < 0.0, short)
     settle(snap, sums, derivatives, level, value, low, short)
     return MarginAccounts(sums.collateral, sums.weighted, sums.debt, sums.burden, value, low, short, derivatives)
@@ -127,7 +127,11 @@ def health(snap: Snapshot) -> pd.DataFrame:
               \frac{\text{equity}}{\text{maintenance margin}} \quad\text{(perpetuals)}
 
     An account's own threshold, where given, counts for all its collateral; an e-mode category goes before the market.
-    No debt and no position: +inf. Collateral without value and debt above 0: 0.
+    Where a CDP gives a liquidation ratio, LT is 1 ÷ it; where a market gives a borrow factor, its debt counts as
+    D ÷ factor. No debt and no position: +inf. Collateral without value and debt above 0: 0.
+
+    Whether health is below, at or above 1 or a call level is decided exactly, on the decimals that were written: 3
+    tokens at 0.1 against a debt of 0.3 have a health of 1, whatever rounding makes of it.
 
     Parameters
     ----------

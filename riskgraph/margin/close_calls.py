@@ -50,7 +50,8 @@ class _Exact:
     def health(self) -> float:
         """Health as a float, rounded to the nearest."""
         if self.need > 0:
-            return float(self.value / self.need)
+            ratio = self.value / self.need
+            return float(ratio) if abs(ratio) < 2**1023 else (np.inf if ratio > 0 else -np.inf)
         return -np.inf if self.traded and self.value < 0 else np.inf
 
 
