@@ -60,7 +60,7 @@ class MorphoBlue(PairRule):
 
     def call(self, at: Pair) -> PairCall:
         """Repay the shares asked for or for the collateral asked for, and write off where none is left."""
-        market = BorrowShares(at.term("total_borrow_assets"), at.term("total_borrow_shares"), at.debt_scale)
+        market = BorrowShares.of(at.term("total_borrow_assets"), at.term("total_borrow_shares"), at.debt_scale)
         shares = market.of_account(at.term("borrow_shares"), at.debt)
         factor = self._factor(at)
         repaid_shares, seized, asked = self._exchanged(at, market, shares, factor)

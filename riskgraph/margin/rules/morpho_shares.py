@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from riskgraph.arrays import Bools
 from riskgraph.errors import InputError
 from riskgraph.margin.ledger import DEBT
-from riskgraph.margin.rounding import Amounts, filled, missing, places, quotient, rounded_down, rounded_up
+from riskgraph.margin.rounding import Amounts, filled, missing, places, plain, quotient, rounded_down, rounded_up
 from riskgraph.margin.rules.rule import above
 
 if TYPE_CHECKING:
@@ -23,19 +23,21 @@ _VIRTUAL = 10**6  # shares that a market counts beside its own, against one smal
 
 @dataclass(frozen=True, eq=False)
 class BorrowShares:
-    """Totals of a market: ``assets`` (units) and ``shares`` borrowed, NaN where not known; arrays of shape (n,).
+    """Totals of a market, ``assets`` (units) and ``shares`` borrowed, where they are ``known``; arrays of shape (n,).
 
-    Where they are not known there are 1,000,000 shares a smallest unit, as in a new market. Where the token's decimals
-    are not known (``scale`` 0) nothing is rounded and nothing virtual is counted, and there is one share a unit.
+    Where they are not there are 1,000,000 shares a smallest unit, as in a new market. Where the token's decimals are
+    not known (``scale`` 0) nothing is rounded and nothing virtual is counted, and there is one share a unit.
     """
 
     assets: Amounts
     shares: Amounts
+    known: Bools
     scale: Amounts
 
-    @property
-    def _known(self) -> Bools:
-        return ~missing(self.assets) & ~missing(self.shares)
+    @classmethod
+    def of(cls, assets: Amounts, shares: Amounts, scale: Amounts) -> BorrowShares:
+        """Read totals, NaN where they are not known."""
+        return cls(filled(assets, 0), filled(shares, 0), ~missing(assets) & ~missing(shares), scale)
 
     @property
     def _whole(self) -> Amounts:
@@ -45,10 +47,10 @@ class BorrowShares:
     def _sides(self) -> tuple[Amounts, Amounts]:
         """Assets and shares that are worth the same, virtual ones included."""
         unit = np.where(self.scale > 0, self.scale, 1)
-        assets = (filled(self.assets, 0) * unit + self._whole) / unit
-        shares = filled(self.shares, 0) + self._whole * _VIRTUAL
+        assets = (self.assets * unit + self._whole) / unit
+        shares = self.shares + self._whole * _VIRTUAL
         fresh = np.where(self.scale > 0, unit * _VIRTUAL, 1)
-        return np.where(self._known, assets, 1), np.where(self._known, shares, fresh)
+        return np.where(self.known, assets, 1), np.where(self.known, shares, fresh)
 
     def assets_up(self, shares: Amounts) -> Amounts:
         """Units that shares are worth, rounded up."""
@@ -90,7 +92,7 @@ class BorrowShares:
     def owed(self, shares: Amounts, closes: Bools) -> Amounts:
         """Units that are owed for shares; where they are written off, at most what the market still has."""
         worth = self.assets_up(shares)
-        return np.where(closes & self._known, np.minimum(worth, filled(self.assets, 0)), worth)
+        return np.where(closes & self.known, np.minimum(worth, self.assets), worth)
 
 
 def check_shares(ledger: Ledger, request: Request) -> bool:
@@ -103,16 +105,11 @@ def check_shares(ledger: Ledger, request: Request) -> bool:
             "protocols.total_borrow_assets, total_borrow_shares: expected both or neither, got only "
             f"total_borrow_{name} for {ledger.terms.protocol_label}"
         )
-    book = ledger.snap.book
-    lent = np.unique(book.asset[(book.protocol == ledger.terms.protocol) & book.rows("debt")])
-    if all(known) and len(lent) > 1:
-        raise InputError(
-            "protocols.total_borrow_assets: expected one loan token where totals are given (a protocol is one market), "
-            f"got {', '.join(ledger.label('asset', lent[:5]))} at {ledger.terms.protocol_label}"
-        )
+    if all(known):
+        _check_totals(ledger, totals[0])
     owed = ledger.row_of(request.margin, request.debt_asset, DEBT)
     assets, shares = (np.full(len(request), total, dtype=ledger.amount.dtype) for total in totals)
-    market = BorrowShares(assets, shares, ledger.scale[owed])
+    market = BorrowShares.of(assets, shares, ledger.scale[owed])
     given = ledger.of_accounts("borrow_shares", request.margin)
     debt, worth = ledger.amount[owed], market.assets_up(filled(given, 0))
     gap = np.abs(worth - debt) - 1 / np.where(market.scale > 0, market.scale, 10**12)
@@ -124,3 +121,23 @@ def check_shares(ledger: Ledger, request: Request) -> bool:
             f"total_borrow_shares, got others for {names}"
         )
     return all(known)
+
+
+def _check_totals(ledger: Ledger, assets: Any) -> None:
+    """Refuse totals of more than one loan token, or of less than what is owed here."""
+    book, where = ledger.snap.book, ledger.terms.protocol_label
+    rows = (book.protocol == ledger.terms.protocol) & book.rows("debt")
+    lent = np.unique(book.asset[rows])
+    if len(lent) > 1:
+        raise InputError(
+            "protocols.total_borrow_assets: expected one loan token where totals are given (a protocol is one market), "
+            f"got {', '.join(ledger.label('asset', lent[:5]))} at {where}"
+        )
+    mine = ledger.side == DEBT
+    owed = book.amount[rows].sum() - book.amount[ledger.row[mine]].sum() + plain(ledger.amount[mine]).sum()
+    units = plain(1 / np.maximum(ledger.scale[mine], 1)).sum()  # every account's debt is rounded up
+    if owed * (1.0 - 1e-9) - units > assets:
+        raise InputError(
+            f"protocols.total_borrow_assets: expected at least the {owed:,.6g} units that are owed in the snapshot, "
+            f"got {float(assets):,.6g} at {where}"
+        )
