@@ -31,18 +31,26 @@ def said(value) -> Fraction:
     return Fraction(repr(float(value)))
 
 
+def thousandths(low: int, high: int):
+    return st.integers(low, high).map(lambda number: f"{number / 1000}")
+
+
+# all kinds of troves; or troves around the edges of recovery mode, where the pool may take more than it does otherwise
+ANYWHERE = st.sampled_from(RATIOS) | thousandths(0, 5000)
+RECOVERY = st.sampled_from(("1.05", "1.1", "1.1000001", "1.4999999", "1.5")) | thousandths(1050, 1700)
+
+
 @st.composite
-def systems(draw, total_ratios=RATIOS) -> dict:
+def systems(draw, ratios=ANYWHERE) -> dict:
     """A system of 2 to 12 troves with its price, pool, stakes and two batches of calls."""
     price, decimals = Fraction(draw(st.sampled_from(PRICES))), draw(st.sampled_from((None, None, 6, 18)))
     names = [f"t{at}" for at in range(draw(st.integers(2, 12)))]
-    own = st.sampled_from(total_ratios) | st.integers(0, 5000).map(lambda thousandths: f"{thousandths / 1000}")
     size = st.sampled_from(DEBTS) | st.integers(1, 10**6).map(str)
     troves = {}
     for name in names:
         debt = Fraction(draw(size))
         worth = debt if debt else Fraction(1000)  # collateral without debt
-        troves[name] = said(naive.floor(worth * Fraction(draw(own)) / price, decimals)), said(debt)
+        troves[name] = said(naive.floor(worth * Fraction(draw(ratios)) / price, decimals)), said(debt)
     owed = sum(debt for _, debt in troves.values())
     pool = naive.floor(owed * Fraction(draw(st.sampled_from(("0", "0.01", "0.3", "0.8", "1", "1.5")))), decimals)
     pool += draw(st.sampled_from((Fraction(0), Fraction(1, 2), Fraction(1))))

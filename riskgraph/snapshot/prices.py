@@ -138,19 +138,12 @@ def own_prices(tables: Mapping[str, Table], protocol: Ints, asset: Ints) -> Floa
     return np.where(at_par, 1.0, price[asset])
 
 
-def market_price(
-    positions: Table, assets: Table, markets: Table, n_protocols: int, at_par: Ints | None = None
-) -> Floats:
-    """Price of every position row: what its protocol's oracle shows, else the asset's own.
-
-    With ``at_par`` (keys as :func:`par_debts` gives them), what the contract counts; without, what things trade at.
-    """
+def market_price(positions: Table, assets: Table, markets: Table, n_protocols: int) -> Floats:
+    """Price of every position row: what its protocol's oracle shows, else what the asset trades at."""
     n_assets = len(assets)
     price = np.empty(n_assets)
     price[assets.code("asset")] = assets.number("price")
     grid = np.tile(price, (n_protocols + 1, 1))  # the last row, protocol code -1, is wallets
-    if at_par is not None:
-        grid[at_par // n_assets, at_par % n_assets] = 1.0
     if "price" in markets.numbers:
         shown = ~np.isnan(markets.number("price"))
         grid[markets.code("protocol")[shown], markets.code("asset")[shown]] = markets.number("price")[shown]
