@@ -11,7 +11,9 @@ __all__ = ["Bools", "Floats", "Ints", "Labels", "Places", "read_only", "summed"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.signedinteger[Any]]
-Places = NDArray[np.uint32]  # where in another array; compiled code reads them twice as fast without a sign
+Places = NDArray[
+    np.unsignedinteger[Any]
+]  # where in another array; compiled code reads them twice as fast without a sign
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.object_]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
 from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["ASSETS", "BACKING", "PROTOCOLS", "books", "with_terms"]
+__all__ = ["ASSETS", "BACKING", "PROTOCOLS", "books"]
 
 # label, kind, family, price
 ASSETS = pd.DataFrame(
@@ -84,11 +81,3 @@ def books(draw: st.DrawFn, max_accounts: int = 6) -> Snapshot:
         liquidity=liquidity if deep else None,
         claims=claims,
     )
-
-
-def with_terms(snap: Snapshot, **columns: dict[tuple[str, str], float]) -> Snapshot:
-    """Put columns of ``markets`` into the stored table (terms of rules whose columns the schema may not have yet)."""
-    markets = snap.table("markets")
-    at = list(zip(markets.text("protocol"), markets.text("asset"), strict=True))
-    more = {name: np.array([values.get(pair, np.nan) for pair in at]) for name, values in columns.items()}
-    return snap._with_tables({"markets": replace(markets, numbers={**markets.numbers, **more})}, "terms")

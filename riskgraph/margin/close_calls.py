@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints
+from riskgraph.arrays import Bools, Floats, Ints, Places
 from riskgraph.margin.derivatives import DerivativeMargins
 from riskgraph.margin.sums import Sums
 from riskgraph.snapshot.book import Book, term_grid
@@ -184,8 +184,8 @@ def _lent(book: Book, margin: int) -> _Exact:
     return _Exact(weighted, burden if debt > 0 else Fraction(0), collateral, debt, traded=False)
 
 
-def exact_line(book: Book, margin: int, asset: int, pair_price: Floats) -> tuple[float, float]:
-    """Weighted collateral less weighted debt of a margin account without longs or shorts: of other assets, of one."""
+def exact_line(book: Book, margin: int, moves: Places, pair_price: Floats) -> tuple[float, float]:
+    """Weighted collateral less weighted debt, no longs or shorts: of pairs where ``moves`` is 0 and where it is 1."""
     own = float(book.own_threshold[margin])
     parts = [-_said(book.debt_remainder[margin]), Fraction(0)]
     if not np.isnan(own):
@@ -193,10 +193,10 @@ def exact_line(book: Book, margin: int, asset: int, pair_price: Floats) -> tuple
     for row, pair in _rows(book.pledged, margin):
         usd = _said(book.pledged.amount[row]) * _said(pair_price[pair])
         weight = _threshold(book, pair, float(book.pledged.weight[row])) if np.isnan(own) else _said(own)
-        parts[int(book.pair_asset[pair] == asset)] += usd * weight
+        parts[moves[pair]] += usd * weight
     for row, pair in _rows(book.owed, margin):
         usd = _said(book.owed.amount[row]) * _said(pair_price[pair])
-        parts[int(book.pair_asset[pair] == asset)] -= usd / _factor(book, pair)
+        parts[moves[pair]] -= usd / _factor(book, pair)
     return float(parts[0]), float(parts[1])
 
 

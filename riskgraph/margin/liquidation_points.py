@@ -12,12 +12,12 @@ from riskgraph.margin.account_health import MarginAccounts, check_told, formed, 
 from riskgraph.margin.close_calls import exact_line
 from riskgraph.margin.price_search import searched
 from riskgraph.margin.sums import Run, in_runs, is_large, split_by_asset
+from riskgraph.snapshot.book import Book, moving_pairs
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from riskgraph.snapshot.book import Book
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["DIRECTIONS", "liquidation_prices"]
@@ -37,10 +37,11 @@ def liquidation_prices(snap: Snapshot, asset: str) -> pd.DataFrame:
     with a the part of other assets, b the part of this one today, collateral and debt together, and w = 1 ÷ borrow
     factor. Longs and shorts with tiers of maintenance margin, and published remainders that count at the average
     threshold of the rows, are bracketed between the prices at which the line bends, from a billionth of today's price
-    to a billion times it.
+    to a billion times it; options and portfolio margin, which bend everywhere, between prices 9 % apart, from a
+    thousandth to a thousand times.
 
-    "All else held" is meant literally: what the asset backs does not follow (``with_shock`` lets it), while a price
-    that a protocol shows of its own (``markets.price``) moves by the same factor.
+    "All else held" is meant literally: what the asset backs does not follow (``with_shock`` lets it). A price that a
+    protocol shows of its own (``markets.price``) moves by the same factor; a debt that a contract counts at par stays.
 
     Parameters
     ----------
@@ -124,7 +125,8 @@ def _moves(snap: Snapshot, margins: MarginAccounts, asset: int, unit: float) -> 
     due = np.zeros(len(margins.health), dtype=bool)
     due[margins.low] = liquidatable(snap, margins)
     move, direction = np.empty(len(due)), np.empty(len(due), dtype=np.int8)
-    lines = _Lines(book, asset, unit)
+    moves = moving_pairs(snap, asset)
+    lines = _Lines(book, moves, unit)
 
     def step(run: Run) -> None:
         at = run.margins
@@ -134,7 +136,7 @@ def _moves(snap: Snapshot, margins: MarginAccounts, asset: int, unit: float) -> 
     bent = _bent(snap, margins)
     if bent is not None:
         move[bent], direction[bent] = np.nan, -1
-        rows = (book.asset == asset) & book.rows("collateral", "debt", "long", "short")
+        rows = moves[book.pair] & book.rows("collateral", "debt", "long", "short")
         chosen = np.flatnonzero(bent & (np.bincount(book.margin[rows], minlength=len(due)) > 0))
         if len(chosen):
             found, rises = searched(snap, asset, unit, chosen, due[chosen])
@@ -155,10 +157,9 @@ def _bent(snap: Snapshot, margins: MarginAccounts) -> Bools | None:
 class _Lines:
     """Weighted collateral less weighted debt as straight lines a + b x in the move x of one asset's price."""
 
-    def __init__(self, book: Book, asset: int, unit: float) -> None:
-        self.asset, self.unit = asset, unit
-        self.moves = read_only((book.pair_asset == asset).astype(np.uint8))
-        self.pair_price = read_only(np.where((self.moves == 1) & (unit == 0.0), 1.0, book.pair_price))
+    def __init__(self, book: Book, moves: Bools, unit: float) -> None:
+        self.unit, self.moves = unit, read_only(moves.astype(np.uint8))
+        self.pair_price = book.pair_price if unit else read_only(np.where(moves, 1.0, book.pair_price))
 
     def cross(self, run: Run, due: Bools, move: Floats, direction: Ints) -> None:
         """Write where the lines of a run are 0, and on which side of it they are below."""
@@ -179,7 +180,7 @@ class _Lines:
             near = (np.abs(line) < CANCELLED * owed) & (pledged > 0.0)
             doubtful = near[0] | near[1]
         for at in np.flatnonzero(doubtful & ((pledged[1] != 0.0) | (owed[1] != 0.0))):
-            base, slope = exact_line(book, int(run.margins.start + at), self.asset, self.pair_price)
+            base, slope = exact_line(book, int(run.margins.start + at), self.moves, self.pair_price)
             one = slice(at, at + 1)
             move[one], direction[one] = _crossed(np.array([base]), np.array([slope]), due[one], self.unit)
 

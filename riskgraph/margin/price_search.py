@@ -1,7 +1,7 @@
 """Liquidation prices where health is no straight line in the price: knots, then brackets (METHODS 5).
 
-Longs and shorts with tiers of maintenance margin, and published remainders that count at the average threshold of the
-rows. Everything is tried at prices of its own at once, by the same sums and margins that health is made of.
+Longs, shorts and options, and published remainders that count at the average threshold of the rows. Every margin
+account is tried at a price of its own, all at once, by the same sums and margins that health is made of.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.errors import ConvergenceError
 from riskgraph.margin.close_calls import BAND
 from riskgraph.margin.derivatives import derivative_margins
+from riskgraph.margin.scanning import scanned_rows
 from riskgraph.margin.sums import sums_of
+from riskgraph.snapshot.book import moving_pairs
 from riskgraph.snapshot.shocks import opened_today
 
 if TYPE_CHECKING:
@@ -26,9 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["FURTHEST", "searched"]
 
 FURTHEST = 2.0**30  # prices from a billionth of today's to a billion times that are looked at
-ROUNDS = 200  # a bracket shrinks by half in two of them: far more than floats can tell apart
-
-GRID = 2.0 ** (np.arange(-80, 81) / 8.0)
+GRID = 2.0 ** (np.arange(-80, 81) / 8.0)  # a thousandth to a thousand times, 9 % apart
+ROUNDS = 200  # a bracket is halved in every third of them: more often than floats can tell apart
 
 Gap = Callable[[Floats], Floats]
 Knots = tuple[Ints, Floats]  # margin accounts and moves
@@ -57,7 +58,7 @@ def searched(snap: Snapshot, asset: int, unit: float, margins: Ints, due: Bools)
         Whether it is above that price that the account is liquidatable.
     """
     part = _only(snap, margins)
-    moving = part.book.asset == asset
+    moving = moving_pairs(part, asset)[part.book.pair]
     gap = _gap(part, moving, unit)
     knots = _knots(part, moving, unit)
     values = np.stack([gap(knots[:, at]) for at in range(knots.shape[1])], axis=1)
@@ -116,7 +117,7 @@ def _knots(snap: Snapshot, moving: Bools, unit: float) -> Floats:
     """Give moves between which the gap is a straight line, or at least turns nowhere: rising, shape (k, knots)."""
     n = len(snap.book.margin_account)
     ends = np.repeat(np.arange(n), 3), np.tile([1.0 / FURTHEST, unit, FURTHEST], n)
-    listed = [ends, *_tiers(snap, moving, unit), *_turns(snap, moving, unit), *_grid(snap, moving)]
+    listed = [ends, *_tiers(snap, moving, unit), *_turns(snap, moving, unit), *_grid(snap)]
     margin, move = np.concatenate([of for of, _ in listed]), np.concatenate([to for _, to in listed])
     inside = (move > 1.0 / FURTHEST) & (move < FURTHEST) & (np.abs(move - unit) > BAND)  # NaN: no such knot
     inside[: 3 * n] = True
@@ -168,12 +169,14 @@ def _turns(snap: Snapshot, moving: Bools, unit: float) -> Iterator[Knots]:
         yield everyone, -(d0 + book.debt_remainder) / d1
 
 
-def _grid(snap: Snapshot, moving: Bools) -> Iterator[Knots]:
-    """Options have no knots but their strikes, and curves between them: moves close to one another instead."""
+def _grid(snap: Snapshot) -> Iterator[Knots]:
+    """Options curve and portfolio margin bends at prices that nobody lists: moves close to one another instead."""
     book = snap.book
-    options = np.unique(book.margin[snap.table("positions").code("option_type") >= 0])
-    for move in GRID if len(options) else ():
-        yield options, np.full(len(options), move)
+    curved = book.rows("long", "short") & (snap.table("positions").code("option_type") >= 0)
+    curved |= scanned_rows(snap)
+    margins = np.unique(book.margin[curved])
+    for move in GRID if len(margins) else ():
+        yield margins, np.full(len(margins), move)
 
 
 def _nearest(low: Bools, today: Ints, due: Bools) -> tuple[Ints, Ints]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Floats, read_only
+from riskgraph.arrays import Bools, Floats, read_only
 from riskgraph.snapshot.rows import Rows
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
     from riskgraph.snapshot.tables import Table
 
-__all__ = ["Book", "book_of", "term_grid"]
+__all__ = ["Book", "book_of", "moving_pairs", "term_grid"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,15 @@ def book_of(snap: Snapshot) -> Book:
         shown = ~np.isnan(markets.number("price")) & (rows.market_pair >= 0)
         pair_price[rows.market_pair[shown]] = markets.number("price")[shown]
     return Book(**{field.name: getattr(rows, field.name) for field in fields(Rows)}, pair_price=read_only(pair_price))
+
+
+def moving_pairs(snap: Snapshot, asset: int) -> Bools:
+    """Which pairs have a price that moves with an asset's: all but those that a contract counts at par."""
+    rows, markets = snap.rows, snap.table("markets")
+    moves: Bools = (rows.pair_asset == asset) & ~rows.pair_at_par
+    shown = (markets.code("asset") == asset) & ~np.isnan(markets.number("price")) & (rows.market_pair >= 0)
+    moves[rows.market_pair[shown]] = True
+    return moves
 
 
 def term_grid(table: Table, column: str, shape: tuple[int, int]) -> Floats:

@@ -10,7 +10,6 @@ import pytest
 from riskgraph.errors import InputError
 from riskgraph.margin.account_health import health
 from riskgraph.snapshot.snapshot import Snapshot
-from tests.books import with_terms
 
 ASSETS = pd.DataFrame({"asset": ["BTC", "ETH", "USDC", "DUST"], "price": [20_000.0, 2_000.0, 1.0, 0.0]})
 
@@ -254,17 +253,18 @@ def test_a_ratio_is_one_over_it_exactly():
             ("owes", "p", "Z", "debt", 0.21),
         ),
         assets=pd.DataFrame({"asset": ["X", "Z"], "price": [0.1, 1.0]}),
+        protocols=pd.DataFrame({"protocol": ["m", "p"], "rule": ["maker", "euler_v1"]}),
         markets=pd.DataFrame(
             {
                 "protocol": ["m", "p", "p"],
                 "asset": ["X", "X", "Z"],
                 "liquidation_threshold": [None, 1.0, None],
-                "ltv": 0.5,
+                "liquidation_ratio": [1.2, None, None],
+                "borrow_factor": [None, None, 0.7],
             }
         ),
     )
-    told = with_terms(snap, liquidation_ratio={("m", "X"): 1.2}, borrow_factor={("p", "Z"): 0.7})
-    assert health(told)[["health", "status"]].values.tolist() == [[1.0, "healthy"]] * 2
+    assert health(snap)[["health", "status"]].values.tolist() == [[1.0, "healthy"]] * 2
 
 
 # -- prices that move -------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 import riskgraph as rg
 from riskgraph.errors import InputError
 from riskgraph.margin import sums
-from tests.books import with_terms
 from tests.naive import prices as naive_prices
+from tests.option_books import ROWS, dead
+from tests.option_books import book as option_book
 
 ASSETS = pd.DataFrame({"asset": ["BTC", "ETH", "USDC", "FREE"], "price": [20_000.0, 2_000.0, 1.0, 0.0]})
 MARKETS = pd.DataFrame(
@@ -37,6 +39,9 @@ def prices(snap: rg.Snapshot, asset: str) -> dict[str, tuple[float, str]]:
 
 def near(price: float, direction: str) -> tuple[object, str]:
     return (pytest.approx(price, rel=1e-12), direction)
+
+
+NOTHING = (pytest.approx(math.nan, nan_ok=True), pytest.approx(math.nan, nan_ok=True))
 
 
 def test_lending_by_hand():
@@ -67,18 +72,17 @@ def test_lending_by_hand():
         assets=ASSETS,
         markets=MARKETS,
     )
-    nothing = (pytest.approx(math.nan, nan_ok=True), pytest.approx(math.nan, nan_ok=True))
     assert prices(snap, "ETH") == {
         "long": near(1_500.0, "fall"),
         "two": near(750.0, "fall"),
         "short": near(3_600.0, "rise"),
         "both": near(1_000.0, "fall"),
         "down": near(2_500.0, "fall"),
-        "safe": nothing,
-        "idle": nothing,
-        "else": nothing,
-        "lost": nothing,
-        "kept": nothing,
+        "safe": NOTHING,
+        "idle": NOTHING,
+        "else": NOTHING,
+        "lost": NOTHING,
+        "kept": NOTHING,
     }
     frame = rg.liquidation_prices(snap, "ETH").set_index("account")
     assert frame.loc["long", "fall"] == pytest.approx(-0.25)
@@ -132,25 +136,34 @@ def test_own_prices_thresholds_and_remainders_by_hand():
     }
 
 
-def test_ratios_and_borrow_factors_by_hand():
-    """Collateral ratio 150 %: 10 p / 1.5 = 8,000. Borrow factor 0.5: a debt of 2 ETH counts as 4: 4 p = 9,000."""
-    snap = with_terms(
-        rg.Snapshot(
-            positions=positions(
-                ("cdp", "maker", "ETH", "collateral", 10.0),
-                ("cdp", "maker", "USDC", "debt", 8_000.0),
-                ("owes", "lend", "USDC", "collateral", 10_000.0),
-                ("owes", "lend", "ETH", "debt", 2.0),
-            ),
-            assets=ASSETS,
-            markets=pd.concat([MARKETS, pd.DataFrame([{"protocol": "maker", "asset": "ETH", "ltv": 0.5}])]),
+def test_ratios_borrow_factors_and_debts_at_par_by_hand():
+    """Collateral ratio 150 %: 10 p / 1.5 = 8,000. Borrow factor 0.5: a debt of 2 ETH counts as 4: 4 p = 9,000.
+
+    Maker counts its DAI at 1 USD wherever it trades; as collateral elsewhere DAI moves.
+    """
+    snap = rg.Snapshot(
+        positions=positions(
+            ("cdp", "maker", "ETH", "collateral", 10.0),
+            ("cdp", "maker", "DAI", "debt", 8_000.0),
+            ("owes", "euler", "DAI", "collateral", 10_000.0),
+            ("owes", "euler", "ETH", "debt", 2.0),
         ),
-        liquidation_ratio={("maker", "ETH"): 1.5},
-        borrow_factor={("lend", "ETH"): 0.5},
+        assets=pd.DataFrame({"asset": ["ETH", "DAI"], "price": [2_000.0, 0.95]}),
+        protocols=pd.DataFrame({"protocol": ["maker", "euler"], "rule": ["maker", "euler_v1"]}),
+        markets=pd.DataFrame(
+            {
+                "protocol": ["maker", "euler", "euler"],
+                "asset": ["ETH", "DAI", "ETH"],
+                "liquidation_ratio": [1.5, None, None],
+                "liquidation_threshold": [None, 0.9, None],
+                "borrow_factor": [None, None, 0.5],
+            }
+        ),
     )
     health = rg.health(snap).set_index("account")["health"]
-    assert health.to_dict() == pytest.approx({"cdp": 20_000 / 1.5 / 8_000, "owes": 9 / 8}, rel=1e-15)
-    assert prices(snap, "ETH") == {"cdp": near(1_200.0, "fall"), "owes": near(2_250.0, "rise")}
+    assert health.to_dict() == pytest.approx({"cdp": 20_000 / 1.5 / 8_000, "owes": 8.55 / 8}, rel=1e-15)
+    assert prices(snap, "ETH") == {"cdp": near(1_200.0, "fall"), "owes": near(2_137.5, "rise")}
+    assert prices(snap, "DAI") == {"cdp": NOTHING, "owes": near(8 / 9, "fall")}
 
 
 def test_perpetuals_by_hand():
@@ -175,10 +188,9 @@ def test_perpetuals_by_hand():
             {"protocol": "perp", "asset": "BTC", "notional_from_usd": [0.0, 1e4], "maintenance_margin": [0.01, 0.05]}
         ),
     )
-    nothing = (pytest.approx(math.nan, nan_ok=True), pytest.approx(math.nan, nan_ok=True))
     upper = near(18_600 / 0.95, "fall")
-    assert prices(snap, "BTC") == {"long": upper, "unknown": upper, "short": nothing}
-    assert prices(snap, "ETH") == {"long": nothing, "unknown": nothing, "short": near(2_500 / 1.02, "rise")}
+    assert prices(snap, "BTC") == {"long": upper, "unknown": upper, "short": NOTHING}
+    assert prices(snap, "ETH") == {"long": NOTHING, "unknown": NOTHING, "short": near(2_500 / 1.02, "rise")}
 
 
 def test_of_two_prices_the_nearer_by_hand():
@@ -205,6 +217,50 @@ def test_of_two_prices_the_nearer_by_hand():
         ),
     )
     assert prices(snap, "BTC") == {"one": near(30_700.0, "rise"), "both": near(25_700.0, "rise")}
+
+
+def test_options_and_portfolio_margin_by_hand():
+    """A call sold at 19,000 that is about to expire costs p − 19,000, and 0.1 p more if the price rises by 10 %.
+
+    With 4,100 USDC: 23,100 − p = 0.1 p. A put bought at 21,000 against a long of 1 BTC opened at 20,000 and 100 USDC:
+    equity 100 + p − 20,000 + 21,000 − p = 1,100 up to 21,000 and p − 19,900 above it. Up to there a rise of 10 % ends
+    above the strike for p over 19,090.9, and no scenario loses; from 21,000 on a fall of 10 % loses p − 21,000, up to
+    23,333.3 and 0.1 p above: it is never caught.
+    """
+    snap = option_book(
+        ("call", "house", "USDC", "collateral", 4_100.0),
+        ("call", "house", "BTC", "short", 1.0, *dead("call", 19_000.0)),
+        ("put", "house", "USDC", "collateral", 100.0),
+        ("put", "house", "BTC", "long", 1.0, *dead("put", 21_000.0)),
+        ("put", "house", "BTC", "long", 1.0),
+        ("future", "house", "USDC", "collateral", 2_500.0),  # 2,500 + p − 20,000 = 0.1 p
+        ("future", "house", "BTC", "long", 1.0),
+    )
+    expected = {"call": near(21_000.0, "rise"), "put": NOTHING, "future": near(17_500 / 0.9, "fall")}
+    assert prices(snap, "BTC") == expected
+    assert prices(snap, "ETH") == dict.fromkeys(expected, NOTHING)
+
+
+@settings(max_examples=15)
+@given(rows=ROWS, cash=st.sampled_from([100.0, 3_000.0, 20_000.0]))
+def test_options_change_sides_at_the_price_and_nowhere_nearer(rows, cash):
+    posted = [(account, at, "USDC", "collateral", cash) for account, at in sorted({row[:2] for row in rows})]
+    snap = option_book(*rows, *posted)
+    keys = ["account", "protocol"]
+    frame = rg.liquidation_prices(snap, "BTC").astype(dict.fromkeys([*keys, "direction"], object)).set_index(keys)
+
+    def caught(factor: float) -> pd.Series:
+        status = rg.health(snap.with_prices({"BTC": 20_000.0 * factor})).astype(dict.fromkeys(keys, object))
+        return status.set_index(keys)["status"].isin(["insolvent", "liquidatable"])
+
+    now = caught(1.0)
+    tried = {factor: caught(factor) for factor in 2.0 ** (np.arange(-16, 17) / 4.0)}
+    for key, price, direction, fall in frame[["price", "direction", "fall"]].itertuples():
+        reach = abs(fall) if not math.isnan(price) else math.inf
+        assert all(state[key] == now[key] for factor, state in tried.items() if abs(factor - 1.0) < reach * (1 - 1e-9))
+        if reach < 1e3:
+            sides = [bool(caught(price / 20_000.0 * side)[key]) for side in (1 - 1e-9, 1 + 1e-9)]
+            assert sides == [direction == "fall", direction == "rise"]
 
 
 def test_prices_of_nothing():
@@ -424,8 +480,12 @@ def all_frames(snap: rg.Snapshot, *assets: str) -> list[pd.DataFrame]:
 def test_all_roads_give_the_same_bits():
     """NumPy or compiled, in one run of margin accounts or in many on several threads."""
     drawn = rg.datasets.synthetic(accounts=3_000, assets=30, protocols=5, seed=3)
-    factors = {(protocol, "USDC"): 0.75 for protocol in drawn.labels("protocol").to_pylist()[:3]}
-    for snap in (drawn, with_terms(drawn, borrow_factor=factors)):
+    factor = np.where(drawn.markets["asset"] == "USDC", 0.75, np.nan)
+    euler = drawn.replace(
+        markets=drawn.markets.assign(borrow_factor=factor).drop(columns="liquidation_bonus"),
+        protocols=drawn.protocols[["protocol"]].assign(rule="euler_v1"),
+    )
+    for snap in (drawn, euler):
         plain = all_frames(snap, "ETH", "USDC")
         assert sum(frame["price"].notna().sum() for frame in plain[1:]) > 1_000
         for patch in ({"COMPILED_ROWS": 0}, {"RUN": 100}, {"COMPILED_ROWS": 0, "RUN": 100}):
