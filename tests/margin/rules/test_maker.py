@@ -113,19 +113,20 @@ def test_three_vaults_and_a_hole():
 
 
 def test_what_a_vault_may_not_be_left_with():
-    """Debt 10,000, dust 4,000. Room for 7,000 leaves 3,000: all goes. For 5,000: fits. For 3,000: dust in auction."""
+    """Debt 10,000, dust 4,000, at most as much debt as there is room for: either all goes, or 4,000 on both sides."""
     vault = {"ann": ("ETH", 12.0, 10_000.0)}
-    for room, reason, due in (
-        (7_000.0, "", 10_000.0),
-        (5_000.0, "", 5_000.0),
-        (3_000.0, "dusty-auction-from-partial-liquidation", 0.0),
-        (0.0, "liquidation-limit-hit", 0.0),
+    dusty = "dusty-auction-from-partial-liquidation"
+    for hole, reason, due in (
+        (7_800.0, "", 10_000.0),  # room for 7,000 would leave 3,000
+        (6_700.0, "", 6_000.0),
+        (4_500.0, "", 4_000.0),
+        (4_499.0, dusty, 0.0),
+        (100.0, "liquidation-limit-hit", 0.0),
     ):
-        terms = {"ETH": ILK | {"dust": 4_000.0, "hole": 11_000.0, "dirt": 11_000.0 - 1.1 * room}}
+        terms = {"ETH": ILK | {"dust": 4_000.0, "hole": hole, "dirt": 100.0}}
         quote = rg.liquidation_quote(book(vault, terms), "ann", "maker")
         assert (quote.refused, quote.liquidatable) == (reason, True)
-        assert quote.repaid == pytest.approx(due)
-        assert quote.seized == pytest.approx(12.0 * due / 10_000.0)
+        assert (quote.repaid, quote.seized) == (due, 12.0 * due / 10_000.0)
 
 
 def test_the_global_hole_counts_what_all_markets_have_in_auction():
@@ -173,6 +174,7 @@ def test_the_least_tab_that_a_purchase_may_leave():
     assert (last(cut)["bought"], last(cut)["paid"], last(cut)["tab_left"]) == (5.5, 6_600.0, 4_400.0)
     refused = rg.auction_take(cut, "ann", seconds=0, amount=1.0)
     assert (last(refused)["refused"], last(refused)["paid"]) == ("no-partial-purchase", 0.0)
+    assert last(rg.auction_take(cut, "ann", seconds=0, amount=0.0))["refused"] == ""  # 4,400 stay, which is not less
     assert refused.after is cut.after
     assert held(refused.after)["maker", "deposit", "ETH"] == 6.5
     whole = rg.auction_take(refused, "ann", seconds=0, amount=100.0)
