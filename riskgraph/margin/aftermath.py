@@ -97,7 +97,8 @@ def _amounts(ledger: Ledger) -> Floats:
     for asset, factor in ledger.written_down.items():
         claims = (book.protocol == ledger.terms.protocol) & (book.asset == asset)
         amount[claims & np.isin(book.side, ledger.claiming())] *= float(factor)
-    amount[ledger.row[:-1]] = plain(ledger.amount[:-1])
+    here = ledger.row >= 0
+    amount[ledger.row[here]] = plain(ledger.amount[here])
     return amount
 
 
@@ -131,15 +132,13 @@ def _with_changes(ledger: Ledger, name: str, changed: dict[tuple[str, str], Any]
     import pandas as pd
 
     frame = ledger.snap.table(name).frame()
-    key = {"markets": "asset", "accounts": "account"}.get(name)
-    frame = frame.astype({column: object for column in ("protocol", key) if column and column in frame})
+    keys = ["protocol", *{"markets": ["asset"], "accounts": ["account"]}.get(name, [])]
+    frame = frame.reindex(columns=[*keys, *(column for column in frame if column not in keys)])
+    frame = frame.astype(dict.fromkeys(keys, object))
     for (column, of), value in changed.items():
-        here = frame["protocol"] == ledger.terms.protocol_label if "protocol" in frame else pd.Series(dtype=bool)
-        if key:
-            here &= frame[key] == of
-        if not here.any():
-            row = {"protocol": ledger.terms.protocol_label} | ({key: of} if key else {})
-            frame = pd.concat([frame, pd.DataFrame([row])], ignore_index=True)
-            here = pd.Series(np.arange(len(frame)) == len(frame) - 1)
+        wanted = [ledger.terms.protocol_label, of][: len(keys)]
+        if not (frame[keys] == wanted).all(axis=1).any():
+            frame = pd.concat([frame, pd.DataFrame([dict(zip(keys, wanted, strict=True))])], ignore_index=True)
+        here = (frame[keys] == wanted).all(axis=1)
         frame.loc[here, column] = float(value)
     return frame
