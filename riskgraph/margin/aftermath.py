@@ -99,7 +99,8 @@ def _amounts(ledger: Ledger) -> Floats:
     for asset, factor in ledger.written_down.items():
         claims = (book.protocol == ledger.terms.protocol) & (book.asset == asset)
         amount[claims & np.isin(book.side, ledger.claiming())] *= float(factor)
-    amount[ledger.row[:-1]] = plain(ledger.amount[:-1])
+    here = ledger.row >= 0
+    amount[ledger.row[here]] = plain(ledger.amount[here])
     return amount
 
 

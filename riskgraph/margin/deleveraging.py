@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +34,11 @@ class Counterparties:
     value: Amounts
     wallet: Amounts
     maintenance: Amounts
+
+    def part(self, which: Ints) -> Counterparties:
+        """Give some of them."""
+        arrays = {field.name: getattr(self, field.name)[which] for field in fields(self) if field.name != "side"}
+        return replace(self, **arrays)
 
     @property
     def notional(self) -> Amounts:
@@ -76,20 +81,29 @@ ADL_RANKS = MappingProxyType[str, Callable[[Counterparties], Amounts]](
 
 def counterparties(ledger: PositionLedger, asset: int, side: int, form: str) -> tuple[Counterparties, Amounts]:
     """Give positions in an asset on a side, the first to be closed first (ties by account), and their scores."""
-    value, maintenance = ledger.value(), ledger.maintenance()
-    wallet = value - ledger.summed(ledger.amount * ledger.gain, ledger.traded)
     rows = np.flatnonzero((ledger.asset == asset) & (ledger.side == side))
-    rows = rows[np.asarray((ledger.amount[rows] > 0) & (value[ledger.margin[rows]] > 0), dtype=np.bool_)]
-
-    def seen(rows: Ints) -> Counterparties:
-        owner, mark, gain = ledger.margin[rows], ledger.price[rows], ledger.gain[rows]
-        entry = mark - ledger.sign[rows] * gain
-        own = (part[owner] for part in (value, wallet, maintenance))
-        return Counterparties(side, rows, ledger.amount[rows], mark, entry, gain, *own)
-
-    score = ADL_RANKS[form](seen(rows))
+    rows = rows[np.asarray(ledger.amount[rows] > 0, dtype=np.bool_)]
+    rows = rows[np.asarray(ledger.value(ledger.margin[rows]) > 0, dtype=np.bool_)]
+    found = _seen(ledger, side, rows)
+    score = ADL_RANKS[form](found)
     order = np.argsort(-score, kind="stable")
-    return seen(rows[order]), score[order]
+    return found.part(order), score[order]
+
+
+def _seen(ledger: PositionLedger, side: int, rows: Ints) -> Counterparties:
+    owner, mark, gain = ledger.margin[rows], ledger.price[rows], ledger.worth[rows]
+    value = ledger.value(owner)
+    return Counterparties(
+        side=side,
+        rows=rows,
+        amount=ledger.amount[rows],
+        mark=mark,
+        entry=mark - ledger.sign[rows] * gain,
+        gain=gain,
+        value=value,
+        wallet=value - ledger.pnl(owner),
+        maintenance=ledger.maintenance(owner),
+    )
 
 
 def deleverage(ledger: PositionLedger, rows: Ints, usd: Any, form: str) -> tuple[Any, Any]:
@@ -108,24 +122,23 @@ def deleverage(ledger: PositionLedger, rows: Ints, usd: Any, form: str) -> tuple
         USD that counterparties paid, and USD that was closed against them, at the mark.
     """
     paid = closed_usd = usd * 0
-    if not usd > 0:
-        return paid, closed_usd
     for row, loss in zip(rows.tolist(), _shares(ledger, rows) * usd, strict=True):
         at, _ = counterparties(ledger, int(ledger.asset[row]), SHORT if ledger.side[row] == LONG else LONG, form)
         size = ledger.amount[row]
         units = np.minimum(np.maximum(size - (np.cumsum(at.amount) - at.amount), 0), at.amount)
-        cost = np.minimum(units * loss / size, at.value)
-        ledger.move(at.rows, -units, "auto-deleveraged")
-        ledger.settle(ledger.margin[at.rows], units * at.gain, "realised PnL")
-        ledger.settle(ledger.margin[at.rows], -cost, "paid by auto-deleveraging")
-        paid, closed_usd = paid + sum(cost.tolist()), closed_usd + sum((units * at.mark).tolist())
+        hit = np.flatnonzero(np.asarray(units > 0, dtype=np.bool_))
+        units, owner = units[hit], ledger.margin[at.rows[hit]]
+        cost = np.minimum(units * loss / size, at.value[hit])
+        ledger.move(at.rows[hit], -units, "auto-deleveraged")
+        ledger.settle(owner, units * at.gain[hit], "realised PnL")
+        ledger.settle(owner, -cost, "paid by auto-deleveraging")
+        paid, closed_usd = paid + sum(cost.tolist()), closed_usd + sum((units * at.mark[hit]).tolist())
     return paid, closed_usd
 
 
 def _shares(ledger: PositionLedger, rows: Ints) -> Amounts:
     """Share of the shortfall that each position of the account causes."""
-    even = ledger.numbers(np.ones(len(rows)))
-    weights = (ledger.required()[rows], ledger.amount[rows] * ledger.price[rows], even)
+    weights = (ledger.required(rows), ledger.notional(rows), ledger.numbers(np.ones(len(rows))))
     weight = next(one for one in weights if one.sum() > 0)
     shares: Amounts = weight / weight.sum()
     return shares

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskgraph.arrays import Floats
-from riskgraph.margin.rounding import Amounts, filled
+from riskgraph.margin.rounding import Amounts
 from riskgraph.snapshot.book import term_grid
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def deductions_of(rate: Amounts, start: Amounts) -> tuple[Amounts, Amounts]:
     >>> deductions_of(np.array([[0.01, 0.05]]), np.array([[0.0, 10_000.0]]))[1].tolist()
     [[0.0, 400.0]]
     """
-    rates, starts = filled(rate, 0), filled(start, 0)
+    real = np.asarray((rate == rate) & (start == start), dtype=np.bool_)  # NaN is not itself
+    rates, starts = np.where(real, rate, 0), np.where(real, start, 0)
     steps = starts * np.diff(rates, axis=1, prepend=rates[:, :1])
-    real = filled(np.where(rate == rate, 1, rate), 0) > 0  # NaN is not itself
-    return rates, np.where(np.asarray(real, dtype=np.bool_), np.cumsum(steps, axis=1), 0)
+    return rates, np.where(real, np.cumsum(steps, axis=1), 0)
 
 
 def margin_of(notional: Amounts, rates: Amounts, deductions: Amounts) -> Amounts:

@@ -164,7 +164,8 @@ def liquidation_quote(
     account, protocol, bucket : str
         The margin account that is called.
     debt_asset, collateral_asset : str, optional
-        Which debt is repaid for which collateral; by default those with the largest USD (ties by label).
+        Which debt is repaid for which collateral; by default those with the largest USD (ties by label). Where longs
+        and shorts are closed, ``collateral_asset`` is the position's.
     repay : float, optional
         Units of debt offered; by default as much as the rule allows. Above that it is cut or refused as the contract
         does.

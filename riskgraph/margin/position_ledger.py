@@ -35,11 +35,14 @@ class PositionLedger(Ledger):
 
     Attributes
     ----------
+    traded : Bools
+        Which rows are longs or shorts.
     sign : Amounts
         1 for longs, −1 for shorts, 0 for other rows.
-    gain : Amounts
-        USD that closing a unit at the mark brings into margin cash: ± (price − entry price), 0 where no entry price is
-        known; of options the value to their holder.
+    worth : Amounts
+        USD that a unit is worth to its owner: the price of collateral, that of debt below 0, and of a position what
+        closing it at the mark brings into margin cash: ± (price − entry price), 0 where no entry price is known; an
+        option's value to its holder.
     """
 
     sides: ClassVar[tuple[str, ...]] = ("collateral", "debt", "long", "short")
@@ -50,7 +53,7 @@ class PositionLedger(Ledger):
         self.traded: Bools = np.isin(self.side, (LONG, SHORT))
         self.price = self.numbers(np.append(self.marks, 0.0)[self.asset])
         self.sign = self.numbers((self.side == LONG).astype(np.float64) - (self.side == SHORT))
-        self.gain = self._gains()
+        self.worth = self._worth()
         self.haircut = self._haircuts()
         self.entered = np.zeros(len(self.row), dtype=np.bool_)  # positions whose entry price calls have changed
         self.rates, self.deductions = rule.margin_rates(self)
@@ -117,8 +120,11 @@ class PositionLedger(Ledger):
 
     def _row_at(self, margin: Ints, asset: Ints, side: Ints) -> Ints:
         """Rows that stand here for certain."""
-        known = self._keys(self.margin[:-1], self.asset[:-1], self.side[:-1])
-        return np.searchsorted(known, self._keys(margin, asset, side))
+        return np.searchsorted(self._known, self._keys(margin, asset, side))
+
+    @cached_property
+    def _known(self) -> Ints:
+        return self._keys(self.margin[:-1], self.asset[:-1], self.side[:-1])
 
     def _remainders(self) -> tuple[Amounts, Amounts, Amounts]:
         """Give published collateral and debt that no row explains, by account; no threshold weighs them here."""
@@ -127,55 +133,95 @@ class PositionLedger(Ledger):
         collateral, debt = (self.numbers(np.append(part[self.margins], new)) for part in parts)
         return collateral, collateral, debt
 
-    def _gains(self) -> Amounts:
+    def _worth(self) -> Amounts:
         entry = np.append(self.snap.table("positions").number("entry_price"), np.nan)[self.row]
         options = np.append(option_rows(self.snap), False)[self.row]
+        worth = np.where(self.side == COLLATERAL, self.price, np.where(self.side == DEBT, -self.price, 0))
         known = ~np.isnan(entry) & ~options
-        gain = self.numbers(np.zeros(len(self.row)))
-        gain[known] = self.sign[known] * (self.price[known] - self.numbers(entry[known]))
+        worth[known] = self.sign[known] * (self.price[known] - self.numbers(entry[known]))
         if options.any():
             contracts = contracts_of(self.snap, self.row[options])
-            gain[options] = self.sign[options] * self.numbers(contracts.value(0.0)[contracts.of_row])
-        return gain
+            worth[options] = self.sign[options] * self.numbers(contracts.value(0.0)[contracts.of_row])
+        return worth
 
     def _haircuts(self) -> Amounts:
         shape = (len(self.snap.labels("protocol")), len(self.marks))
         given = np.nan_to_num(term_grid(self.snap.table("markets"), "haircut", shape)[self.terms.protocol])
         return self.numbers(np.where(self.side == COLLATERAL, np.append(given, 0.0)[self.asset], 0.0))
 
-    def value(self) -> Amounts:
-        """USD that every account is worth at the mark: collateral + PnL + option value − debt."""
-        usd = self.amount * self.price
-        cash = np.where(self.side == COLLATERAL, usd, np.where(self.side == DEBT, -usd, 0))
-        everything = np.append(np.ones(len(self.row) - 1, dtype=np.bool_), False)
-        return self.summed(cash + self.amount * self.gain, everything) + self.extra_collateral - self.extra_debt
+    def zeros(self, length: int) -> Amounts:
+        """Give an array of zeros of the kind that the ledger calculates with."""
+        return np.full(length, self.numbers(np.zeros(1))[0])
 
-    def equity(self) -> Amounts:
+    def rows_of(self, margin: Ints, *sides: int) -> Ints:
+        """Rows of accounts (each once) on some sides."""
+        first, count = self._starts[margin], np.diff(self._starts)[margin]
+        shift = np.cumsum(count) - count  # an account's rows stand together
+        rows = np.repeat(first - shift, count) + np.arange(count.sum())
+        return rows[np.isin(self.side[rows], sides)]
+
+    @cached_property
+    def _starts(self) -> Ints:
+        return np.searchsorted(self.margin[:-1], np.arange(self.size + 1))
+
+    def total(self, margin: Ints, rows: Ints, values: Amounts) -> Amounts:
+        """Sum values of some rows over accounts."""
+        total = self.zeros(self.size)
+        np.add.at(total, self.margin[rows], values)
+        mine: Amounts = total[margin]
+        return mine
+
+    def value(self, margin: Ints) -> Amounts:
+        """USD that accounts are worth at the mark: collateral + PnL + option value − debt."""
+        rows = self.rows_of(margin, COLLATERAL, DEBT, LONG, SHORT)
+        published: Amounts = self.extra_collateral[margin] - self.extra_debt[margin]
+        return published + self.total(margin, rows, self.amount[rows] * self.worth[rows])
+
+    def pnl(self, margin: Ints) -> Amounts:
+        """USD that closing all positions of accounts at the mark brings."""
+        rows = self.rows_of(margin, LONG, SHORT)
+        return self.total(margin, rows, self.amount[rows] * self.worth[rows])
+
+    def equity(self, margin: Ints) -> Amounts:
         """Value less haircuts on collateral: what stands against the maintenance margin."""
-        cut = self.summed(self.amount * self.price * self.haircut, self.side == COLLATERAL)
-        return self.value() - cut
+        rows = self.rows_of(margin, COLLATERAL)
+        return self.value(margin) - self.total(margin, rows, self.notional(rows) * self.haircut[rows])
 
-    def required(self) -> Amounts:
-        """Maintenance margin of every row, USD."""
-        return margin_of(self.amount * self.price, self.rates, self.deductions)
+    def notional(self, rows: Ints) -> Amounts:
+        """USD of rows at the mark."""
+        return self.amount[rows] * self.price[rows]
 
-    def maintenance(self) -> Amounts:
-        """Maintenance margin of every account."""
-        return self.summed(self.required(), self.traded)
+    def required(self, rows: Ints) -> Amounts:
+        """Maintenance margin of positions, USD."""
+        return margin_of(self.notional(rows), self.rates[rows], self.deductions[rows])
+
+    def maintenance(self, margin: Ints) -> Amounts:
+        """Maintenance margin of accounts."""
+        rows = self.rows_of(margin, LONG, SHORT)
+        return self.total(margin, rows, self.required(rows))
+
+    def margin_health(self, margin: Ints) -> Amounts:
+        """Equity ÷ maintenance margin; where nothing is required +inf, or −inf with equity below 0."""
+        equity = self.equity(margin)
+        return quotient(equity, self.maintenance(margin), np.where(equity < 0, -np.inf, np.inf))
 
     def health(self) -> Amounts:
-        """Equity ÷ maintenance margin; where nothing is required +inf, or −inf with equity below 0."""
-        equity = self.equity()
-        return quotient(equity, self.maintenance(), np.where(equity < 0, -np.inf, np.inf))
+        """Health of every account."""
+        return self.margin_health(np.arange(self.size))
+
+    def open_rows(self, margin: Ints) -> Ints:
+        """Positions of accounts that are not closed."""
+        rows = self.rows_of(margin, LONG, SHORT)
+        return rows[np.asarray(self.amount[rows] > 0, dtype=np.bool_)]
 
     def position_of(self, margin: Ints, asset: Ints) -> Ints:
         """Open position of each account in an asset, or its largest (asset -1; ties by label, then long); -1: none."""
-        named = np.full(self.size + 1, -1)
+        named = np.full(self.size, -1)
         named[margin] = asset
-        some = self.traded & np.asarray(self.amount > 0, dtype=np.bool_)
-        some &= (named[self.margin] < 0) | (named[self.margin] == self.asset)
-        rows = np.flatnonzero(some)
-        rows = rows[np.argsort(-self.amount[rows] * self.price[rows], kind="stable")]
+        rows = self.open_rows(margin)
+        wanted = named[self.margin[rows]]
+        rows = rows[(wanted < 0) | (wanted == self.asset[rows])]
+        rows = rows[np.argsort(-self.notional(rows), kind="stable")]
         found = np.full(self.size, -1)
         found[self.margin[rows[::-1]]] = rows[::-1]  # the largest is written last
         return found[margin]
@@ -195,46 +241,46 @@ class PositionLedger(Ledger):
         What comes in repays debt first. What goes out is taken from the settlement asset, then from the other tokens,
         largest USD first, at the mark; what none covers is cash below 0, a debt in the settlement asset.
         """
-        wanted = self.numbers(np.zeros(self.size))
-        wanted[margin] = usd
-        came = wanted - self._drawn(DEBT, np.maximum(wanted, 0), why)
-        left = came + self._drawn(COLLATERAL, np.maximum(-wanted, 0), why)
+        owed = self._drawn(DEBT, margin, np.maximum(usd, 0), why)
+        left = usd - owed + self._drawn(COLLATERAL, margin, np.maximum(-usd, 0), why)
         asset = np.full(len(margin), self.settlement)
         for side, units in ((COLLATERAL, np.maximum(left, 0)), (DEBT, np.maximum(-left, 0))):
             rows = self._row_at(margin, asset, np.full(len(margin), side))
-            self.move(rows, units[margin] / self.price[rows], why)
+            self.move(rows, units / self.price[rows], why)
 
-    def _drawn(self, side: int, need: Amounts, why: str) -> Amounts:
-        """Take USD of every account out of its rows on a side; give what was taken, all of it or what there was."""
-        usd = self.amount * self.price
-        some = (self.side == side) & np.asarray((usd > 0) & (need[self.margin] > 0), dtype=np.bool_)
-        rows = np.flatnonzero(some)
-        rows = rows[np.argsort(-usd[rows], kind="stable")]
+    def _drawn(self, side: int, margin: Ints, need: Amounts, why: str) -> Amounts:
+        """Take USD of accounts out of their rows on a side; give what was taken, all of it or what there was."""
+        left = self.zeros(self.size)
+        left[margin] = need
+        rows = self.rows_of(margin, side)
+        rows = rows[np.asarray((self.notional(rows) > 0) & (left[self.margin[rows]] > 0), dtype=np.bool_)]
+        rows = rows[np.argsort(-self.notional(rows), kind="stable")]
         rows = rows[np.lexsort((self.asset[rows] != self.settlement, self.margin[rows]))]
         turn = np.arange(len(rows)) - np.searchsorted(self.margin[rows], self.margin[rows])
-        taken = self.numbers(np.zeros(self.size))
         for at in range(int(turn.max(initial=-1)) + 1):  # every account's first token, then its second
             mine = rows[turn == at]
-            owner = self.margin[mine]
-            part = np.minimum(usd[mine], need[owner] - taken[owner])
-            self.move(mine, -np.where(part < usd[mine], part / self.price[mine], self.amount[mine]), why)
-            taken[owner] = taken[owner] + part
-        return taken
+            owner, usd = self.margin[mine], self.notional(mine)
+            part = np.minimum(usd, left[owner])
+            self.move(mine, -np.where(part < usd, part / self.price[mine], self.amount[mine]), why)
+            left[owner] = left[owner] - part
+        drawn: Amounts = need - left[margin]
+        return drawn
 
     def hand_over(self, rows: Ints, why: str) -> None:
         """Give rows whole to the backstop, positions at the mark: who had them has been paid their PnL."""
         target = self._row_at(np.full(len(rows), self.backstop), self.asset[rows], self.side[rows])
-        more = self.numbers(np.zeros(len(self.row)))
-        np.add.at(more, target, self.amount[rows])
+        which, place = np.unique(target, return_inverse=True)
+        more = self.zeros(len(which))
+        np.add.at(more, place, self.amount[rows])
         self.move(rows, -self.amount[rows], why)
-        target = np.unique(target)
-        gained = self.gain[target] * self.amount[target]
-        self.move(target, more[target], why)
-        self.gain[target] = quotient(gained, self.amount[target])
-        self.entered[target] = self.traded[target]
+        gained = self.worth[which] * self.amount[which]
+        self.move(which, more, why)
+        bought = self.traded[which]
+        self.worth[which[bought]] = quotient(gained, self.amount[which])[bought]
+        self.entered[which[bought]] = True
 
     def entry_prices(self) -> tuple[Ints, Floats]:
         """Rows whose entry price calls have changed, and it: the average over what stood and what came at the mark."""
         rows = np.flatnonzero(self.entered)
-        entry = plain(self.price[rows] - self.sign[rows] * self.gain[rows]) if len(rows) else np.zeros(0)
+        entry = plain(self.price[rows] - self.sign[rows] * self.worth[rows]) if len(rows) else np.zeros(0)
         return rows, np.where(entry > 0.0, entry, np.nan)  # a mark of 0 cannot be an entry price

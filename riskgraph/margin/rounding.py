@@ -39,7 +39,9 @@ def exact(values: Any) -> Amounts:
     >>> exact(np.array([0.1, np.inf])).tolist()
     [Fraction(1, 10), inf]
     """
-    return np.array([_fraction(float(value)) for value in np.atleast_1d(values)], dtype=object)
+    # Books repeat prices, rates and zeros: each is read once.
+    different, place = np.unique(np.atleast_1d(np.asarray(values, dtype=np.float64)), return_inverse=True)
+    return np.array([_fraction(value) for value in different.tolist()], dtype=object)[place]
 
 
 def _fraction(value: float) -> Fraction | float:

@@ -11,6 +11,7 @@ from riskgraph.errors import InputError
 from riskgraph.margin.derivatives import unrealised_pnl
 from riskgraph.margin.rounding import Amounts
 from riskgraph.margin.rules.position_rule import Order, PositionRule, refuse_unmargined
+from riskgraph.margin.terms import Terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,7 @@ class Perp(PositionRule):
     """
 
     name: ClassVar[str] = "perp"
+    beyond_fund: ClassVar[str] = "adl"
     takes: ClassVar[tuple[str, ...]] = ("long", "short")
 
     def touched(self, snap: Snapshot, protocol: int, wanted: Ints) -> Ints:
@@ -66,34 +68,31 @@ class Perp(PositionRule):
         from riskgraph.margin.ladders import deductions_of, tier_grid
         from riskgraph.margin.options import option_rows
 
-        rate, start = (np.append(part, np.full((1, part.shape[1]), np.nan), axis=0)[ledger.asset] for part in
-                       tier_grid(ledger.snap, ledger.terms.protocol))  # fmt: skip
+        grid = tier_grid(ledger.snap, ledger.terms.protocol)
         options = np.append(option_rows(ledger.snap), False)[ledger.row]
-        refuse_unmargined(ledger, ledger.traded & (np.isnan(rate[:, 0]) | options))
-        shape = rate.shape
-        rate[~ledger.traded] = np.nan
-        exact_rate, exact_start = (ledger.numbers(part.ravel()).reshape(shape) for part in (rate, start))
-        return deductions_of(exact_rate, exact_start)
+        refuse_unmargined(ledger, ledger.traded & (np.isnan(grid[0][ledger.asset, 0]) | options))
+        used, place = np.unique(np.where(ledger.traded, ledger.asset, -1), return_inverse=True)
+        tiers = (np.where(used[:, None] >= 0, part[used], np.nan) for part in grid)
+        rates, deductions = deductions_of(*(ledger.numbers(part.ravel()).reshape(part.shape) for part in tiers))
+        return rates[place], deductions[place]
 
     def order(self, ledger: PositionLedger, request: Request, liquidatable: Bools) -> Order:
-        """Close one position or a part of it, or leave everything to the backstop."""
+        """Close one position or a part of it, or leave everything to the backstop; note whose cooldown begins."""
         margin = request.margin
-        equity, required = ledger.equity()[margin], ledger.maintenance()[margin]
+        equity, required = ledger.equity(margin), ledger.maintenance(margin)
         share, above, part = (ledger.numbers(np.array([ledger.terms.number(name)])) for name in
                               ("backstop_share", "partial_above_usd", "partial_share"))  # fmt: skip
         taken_over = liquidatable & np.asarray((equity < share * required) & (share > 0), dtype=np.bool_)
         taken_over &= margin != ledger.backstop  # it cannot take over from itself
-        closed = ledger.numbers(np.zeros(len(ledger.row)))
-        every = np.append(np.isin(np.arange(ledger.size), margin[taken_over]), False)[ledger.margin] & ledger.traded
-        closed[every] = ledger.amount[every]
         row = ledger.position_of(margin, request.collateral_asset)
         ordered = liquidatable & ~taken_over & (row >= 0)
-        partial = ordered & np.asarray(ledger.amount[row] * ledger.price[row] > above, dtype=np.bool_)
+        partial = ordered & np.asarray(ledger.notional(row) > above, dtype=np.bool_)
         partial = _first_partial(ledger, margin, partial)
         units = np.where(partial, ledger.amount[row] * part, ledger.amount[row])
-        closed[row[ordered]] = units[ordered]
+        every = ledger.open_rows(margin[taken_over])
         stage = np.select([taken_over, partial, ordered], ["backstop", "partial", "full"], "")
-        return Order(closed, stage.astype(object))
+        rows, closed = np.append(every, row[ordered]), np.append(ledger.amount[every], units[ordered])
+        return Order(rows, closed, stage.astype(object))
 
     def deleverage(self, ledger: PositionLedger, rows: Ints, usd: Any) -> tuple[Any, Any]:
         """Close against the opposite side in the order of ``adl_rank``."""
@@ -123,6 +122,9 @@ def _opposite(snap: Snapshot, protocol: int, wanted: Ints) -> Ints:
     usd = np.where(book.rows("collateral"), book.usd, np.where(book.rows("debt"), -book.usd, pnl))
     worth = book.by_margin(usd, called)
     held = book.by_margin(book.usd + np.abs(pnl), called)
+    fund = np.nan_to_num(Terms(snap, protocol, Perp.name).given("reserve_usd"))
+    if np.maximum(-worth, 0.0).sum() + _ROUNDING * held.sum() < fund:
+        return np.zeros(0, dtype=np.int64)  # the fund pays, and nobody is deleveraged
     lost = called & (worth < _ROUNDING * held)[book.margin] & book.rows("long", "short")
     longs, shorts = (np.unique(book.asset[lost & book.rows(side)]) for side in ("long", "short"))
     facing = (book.rows("short") & np.isin(book.asset, longs)) | (book.rows("long") & np.isin(book.asset, shorts))
@@ -189,7 +191,7 @@ def adl_order(snap: Snapshot, protocol: str, asset: str, side: str) -> pd.DataFr
         raise InputError(f"protocol: expected one with rule perp, got {protocol!r} ({snap.venues.rule[codes[0]]})")
     book = snap.book
     held = (book.protocol == codes[0]) & (book.asset == codes[1]) & book.rows(side)
-    ledger = Perp().open_ledger(snap, codes[0], np.unique(book.margin[held]), exact=False)
+    ledger = Perp().open_ledger(snap, codes[0], np.unique(book.margin[held]))
     at, score = counterparties(ledger, codes[1], SIDES.index(side), ledger.terms.word("adl_rank"))
     place = ledger.place(ledger.margin[at.rows])
     numbers = {

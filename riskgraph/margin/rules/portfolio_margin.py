@@ -52,19 +52,20 @@ class PortfolioMargin(PositionRule):
         refuse_unmargined(ledger, blind)
         new = np.zeros(ledger.size - len(ledger.margins))
         risk = ledger.numbers(np.append(required[ledger.margins], new))
-        rate = quotient(risk, ledger.summed(ledger.amount * ledger.price, ledger.traded))
-        rates = np.where(ledger.traded, rate[ledger.margin], 0)[:, None]
-        return rates, rates * 0
+        notional = ledger.total(np.arange(ledger.size), rows, ledger.notional(rows))
+        rates = ledger.zeros(len(ledger.row))
+        rates[rows] = quotient(risk, notional)[ledger.margin[rows]]
+        return rates[:, None], 0 * rates[:, None]
 
     def order(self, ledger: PositionLedger, request: Request, liquidatable: Bools) -> Order:
         """Close the same share of all positions."""
         margin = request.margin
-        equity, required = ledger.equity()[margin], ledger.maintenance()[margin]
+        rows = ledger.open_rows(margin)
+        equity, required = ledger.equity(margin), ledger.maintenance(margin)
         rate = ledger.numbers(np.array([ledger.terms.number("liquidation_fee")]))
-        fee = rate * ledger.summed(ledger.amount * ledger.price, ledger.traded)[margin]
-        share = np.minimum(quotient(required - equity, required - fee, 1), 1)
-        shares = ledger.numbers(np.zeros(ledger.size + 1))
-        shares[margin] = np.where(liquidatable, share, 0)
-        closed = np.where(ledger.traded, ledger.amount * shares[ledger.margin], 0)
+        fee = rate * ledger.total(margin, rows, ledger.notional(rows))
+        share = np.where(liquidatable, np.minimum(quotient(required - equity, required - fee, 1), 1), 0)
+        shares = ledger.zeros(ledger.size)
+        shares[margin] = share
         stage = np.select([liquidatable & np.asarray(share < 1, dtype=np.bool_), liquidatable], ["partial", "full"], "")
-        return Order(closed, stage.astype(object))
+        return Order(rows, ledger.amount[rows] * shares[ledger.margin[rows]], stage.astype(object))

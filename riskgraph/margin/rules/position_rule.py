@@ -24,11 +24,13 @@ __all__ = ["Order", "PositionRule", "refuse_unmargined"]
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """What calls close: ``closed`` units of every row of the ledger, and ``stage`` of each call (n,).
+    """What calls close: ``closed`` units of each of some ``rows`` of the ledger, and ``stage`` of each call (n,).
 
-    At stage ``backstop`` the backstop takes the positions, and the margin with them; at every other the market does.
+    At stage ``backstop`` the backstop takes the positions, and the margin with them; at every other the market does. A
+    call that closes nothing has no stage.
     """
 
+    rows: Ints
     closed: Amounts
     stage: Labels
 
@@ -38,9 +40,9 @@ class PositionRule(Rule):
 
     Equity is collateral · (1 − haircut) + PnL + option value − debt. Positions are closed at the mark, the price that
     the protocol shows. PnL, less the fee, goes into margin cash. An account that is worth less than nothing (no haircut
-    counts here) has all positions closed and all margin taken (stages ``insurance`` and ``adl``): the shortfall is paid
-    by the insurance fund, ``reserve_usd``, then by counterparties where the rule deleverages, and what remains is
-    ``deficit_usd``, the protocol's bad debt.
+    counts here) has all positions closed and all margin taken. The insurance fund, ``reserve_usd`` (empty where nobody
+    gives it), pays the shortfall (stage ``insurance``); where it does not suffice (stage ``beyond_fund``),
+    counterparties pay if the rule deleverages, and what remains is ``deficit_usd``, the protocol's bad debt.
 
     Steps have the columns of every rule, with these meanings: ``collateral_asset`` the asset of the position that is
     closed (empty where several are), ``debt_asset`` the settlement asset; ``seized`` and ``seized_usd`` what is closed,
@@ -48,8 +50,14 @@ class PositionRule(Rule):
     and ``repaid_usd`` the rest, which the account gets for what is closed; ``bad_debt`` in the settlement asset. Of
     their own: ``stage``, ``side``, ``realised_pnl_usd``, ``insurance_paid_usd``, ``adl_usd`` (paid by counterparties)
     and ``adl_closed_usd`` (closed against them, at the mark).
+
+    Attributes
+    ----------
+    beyond_fund : str
+        Name of the stage at which the fund does not suffice.
     """
 
+    beyond_fund: ClassVar[str] = "deficit"
     weighs_collateral: ClassVar[bool] = False
     bearer: ClassVar[str] = "deficit"
     asks: ClassVar[tuple[str, ...]] = ()
