@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import riskgraph as rg
-from tests import naive_span
+from tests.naive import span as naive_span
 from tests.option_books import ASSETS, TERMS, dead
 
 PRICES = dict(zip(ASSETS["asset"], ASSETS["price"], strict=True))
