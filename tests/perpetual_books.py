@@ -1,4 +1,4 @@
-"""Books of a venue of perpetuals for tests: from a naive venue to a snapshot, and random ones at every edge."""
+"""Books of a venue of perpetuals for tests: small ones by hand, a naive venue as tables, and random ones."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 import riskgraph as rg
 from tests.naive.perpetuals import Account, Position, Venue
 
-__all__ = ["holdings", "snapshot_of", "venues"]
+__all__ = ["COINS", "book", "holdings", "holdings_of", "snapshot_of", "venues"]
 
+COINS = pd.DataFrame({"asset": ["BTC", "ETH", "USDC"], "price": [20_000.0, 1_000.0, 1.0]})
 COLUMNS = ["account", "protocol", "bucket", "asset", "side", "amount", "entry_price"]
-COINS = ("AAA", "BBB", "CCC")
+NAMES = ("AAA", "BBB", "CCC")
 KEYS = [("ann", ""), ("ann", "x"), ("bob", ""), ("cat", ""), ("cat", "y"), ("dan", ""), ("hl", "")]
 AMOUNTS = st.sampled_from(["1", "0.001", "1", "3", "12.5", "400", "0"]).map(Fraction)
 MARKS = st.sampled_from(["20", "20", "19.75", "0.5", "1e-12", "0", "1e9"]).map(Fraction)
@@ -25,6 +26,18 @@ LADDERS = st.sampled_from(
         [("0", "0.02"), ("20", "0.02"), ("50", "0.5")],
     ]
 ).map(lambda ladder: [(Fraction(start), Fraction(rate)) for start, rate in ladder])
+
+
+def book(*rows, assets=COINS, margins=(0.02, 0.05), **terms):
+    """Rows: account (or account/bucket), asset, side, amount, entry price; maintenance 2 % for BTC, 5 % for ETH."""
+    filled = [(*name.split("/"), "")[:2] + (*rest, None)[:4] for name, *rest in rows]
+    frame = pd.DataFrame(filled, columns=["account", "bucket", "asset", "side", "amount", "entry_price"])
+    return rg.Snapshot(
+        positions=frame.assign(protocol="hl").astype({"entry_price": float}),
+        assets=assets,
+        protocols=pd.DataFrame([{"protocol": "hl", "rule": "perp", **terms}]),
+        markets=pd.DataFrame({"protocol": "hl", "asset": ["BTC", "ETH"], "maintenance_margin": margins}),
+    )
 
 
 def snapshot_of(venue: Venue, *, order=None) -> rg.Snapshot:
@@ -66,9 +79,16 @@ def holdings(venue: Venue) -> dict:
     return found
 
 
+def holdings_of(snap: rg.Snapshot) -> dict:
+    """The same of a snapshot."""
+    rows = snap.positions
+    keys = zip(rows["account"], rows["bucket"], rows["asset"], rows["side"], strict=True)
+    return {key: amount for key, amount in zip(keys, rows["amount"], strict=True) if amount}
+
+
 @st.composite
 def positions_of(draw, marks):
-    pairs = draw(st.lists(st.tuples(st.sampled_from(COINS), st.sampled_from(["long", "short"])), min_size=1, max_size=4,
+    pairs = draw(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(["long", "short"])), min_size=1, max_size=4,
                           unique=True))  # fmt: skip
     made = []
     for asset, side in pairs:
@@ -81,12 +101,12 @@ def positions_of(draw, marks):
 @st.composite
 def venues(draw) -> Venue:
     """Up to five accounts; the equity of the first is drawn about what it needs, or exactly that."""
-    marks = {asset: draw(MARKS) for asset in COINS} | {
+    marks = {asset: draw(MARKS) for asset in NAMES} | {
         "USDX": Fraction(1), "GOLD": Fraction("1e9"), "WORN": Fraction("1e-12")}  # fmt: skip
     venue = Venue(
         name="hl",
         marks=marks,
-        tiers={asset: draw(LADDERS) for asset in COINS},
+        tiers={asset: draw(LADDERS) for asset in NAMES},
         haircuts={"GOLD": draw(st.sampled_from([Fraction(0), Fraction("0.1")]))},
         settlement="USDX",
         accounts={},

@@ -11,12 +11,11 @@ from riskgraph.arrays import Bools, Ints, Labels
 from riskgraph.margin.ledger import COLLATERAL, DEBT, Request
 from riskgraph.margin.position_ledger import LONG, SHORT, PositionLedger
 from riskgraph.margin.rounding import Amounts, quotient
-from riskgraph.margin.rules.position_rule import Order
 from riskgraph.margin.rules.rule import first_reason
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
-    from riskgraph.margin.rules.position_rule import PositionRule
+    from riskgraph.margin.rules.position_rule import Order, PositionRule
 
 __all__ = ["settle_positions"]
 
@@ -42,17 +41,12 @@ def _make_calls(ledger: PositionLedger, rule: PositionRule, request: Request) ->
     equity, value, is_open = ledger.equity(margin), ledger.value(margin), _is_open(ledger, margin)
     liquidatable = is_open & _truth(equity < ledger.maintenance(margin))
     ruined = is_open & _truth(value < 0)
-    order = rule.order(ledger, request, liquidatable & ~ruined)
+    order = rule.order(ledger, request, liquidatable & ~ruined).with_all_of(ledger, margin[ruined])
     taken_over = order.stage == "backstop"
-    every = ledger.open_rows(margin[ruined])
-    order = Order(np.append(order.rows, every), np.append(order.closed, ledger.amount[every]), order.stage)
     step = _Step.of(ledger, margin, order)
     borne = _bear(ledger, rule, margin, np.where(ruined, -value, 0))
     pnl = _realise(ledger, margin, order, but=margin[taken_over])
-    rate = ledger.numbers(np.array([ledger.terms.number("liquidation_fee")]))
-    fee = np.where(taken_over, 0, np.minimum(rate * step.closed_usd, np.maximum(equity, 0)))  # never below zero
-    ledger.settle(margin, -fee, "fee")
-    _add(ledger, "reserve_usd", sum(fee.tolist()))
+    fee = _charge(ledger, margin, step.closed_usd, np.where(taken_over, 0, np.maximum(equity, 0)))
     ledger.hand_over(ledger.rows_of(margin[taken_over], COLLATERAL, DEBT, LONG, SHORT), "taken over")
     cash = ledger.rows_of(margin[ruined], COLLATERAL, DEBT)
     ledger.move(cash, -ledger.amount[cash], "made good")  # what collateral does not pay of the debt is the shortfall
@@ -80,7 +74,7 @@ def _bear(ledger: PositionLedger, rule: PositionRule, margin: Ints, shortfall: A
     _add(ledger, "deficit_usd", sum(gap.tolist()) - paid)
     nothing = ledger.zeros(len(margin))
     return {
-        "bad_debt_usd": gap - paid,
+        "bad_debt_usd": np.maximum(gap - paid, 0),
         "insurance_paid_usd": nothing + insured,
         "adl_usd": nothing + paid,
         "adl_closed_usd": nothing + closed,
@@ -99,6 +93,15 @@ def _realise(ledger: PositionLedger, margin: Ints, order: Order, *, but: Ints) -
     ledger.move(rows, np.where(np.isin(ledger.margin[rows], but), 0, -closed), "closed")
     ledger.settle(margin, pnl, "realised PnL")
     return pnl
+
+
+def _charge(ledger: PositionLedger, margin: Ints, closed_usd: Amounts, most: Amounts) -> Amounts:
+    """Take the fee for what is closed out of margin cash, into the fund; give it."""
+    rate = ledger.numbers(np.array([ledger.terms.number("liquidation_fee")]))
+    fee: Amounts = np.minimum(rate * closed_usd, most)
+    ledger.settle(margin, -fee, "fee")
+    _add(ledger, "reserve_usd", sum(fee.tolist()))
+    return fee
 
 
 def _add(ledger: PositionLedger, name: str, usd: Any) -> None:

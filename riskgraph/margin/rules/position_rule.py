@@ -34,6 +34,11 @@ class Order:
     closed: Amounts
     stage: Labels
 
+    def with_all_of(self, ledger: PositionLedger, margin: Ints) -> Order:
+        """Close all positions of some accounts too."""
+        rows = ledger.open_rows(margin)
+        return Order(np.append(self.rows, rows), np.append(self.closed, ledger.amount[rows]), self.stage)
+
 
 class PositionRule(Rule):
     r"""A rule under which an account is liquidatable while its equity is below its maintenance margin.
