@@ -92,7 +92,7 @@ class CompoundV2(PairRule):
             (above(repaid, limit), "TOO_MUCH_REPAY"),
             (at.by_itself, "LiquidateLiquidatorIsBorrower"),
             (repaid <= 0, "LiquidateCloseAmountIsZero"),
-            (above(seized, held), "LIQUIDATE_SEIZE_TOO_MUCH"),
+            (above(seized, held) | (at.collateral_price <= 0), "LIQUIDATE_SEIZE_TOO_MUCH"),  # no price: none pledged
         )
         return PairCall(
             refused,

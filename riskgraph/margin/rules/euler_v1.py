@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from riskgraph.margin.rounding import Amounts, quotient, rounded_down
+from riskgraph.margin.rounding import Amounts, places, quotient, rounded_down
 from riskgraph.margin.rules.rule import Pair, PairCall, PairRule, above, first_reason, where_made
 
 __all__ = ["EulerV1"]
@@ -22,7 +22,7 @@ class EulerV1(PairRule):
     all of the debt may be repaid. ``repaid`` is what the debt falls by: 2 % of it go to reserves on top, and a request
     is for both together. A request above the most is refused; a call on a healthy account does nothing, nor does one
     for collateral worth nothing. The liquidator takes over debt and collateral, as under :mod:`euler_v2`. Debt without
-    collateral stays on the books.
+    collateral stays on the books. Every token is counted in whole 1e-18, whatever its own decimals.
 
     References
     ----------
@@ -38,12 +38,13 @@ class EulerV1(PairRule):
         discount = self._discount(at)
         limit = self._limit(at, discount)
         fee = at.term("repay_reserve_fee")
-        most = rounded_down(limit * (1 + fee), at.debt_scale)
+        wad = places(at.debt_scale, 18)
+        most = rounded_down(limit * (1 + fee), wad)
         asked = np.where(at.repay == np.inf, most, at.repay)
-        repaid = np.where(asked == most, limit, rounded_down(asked / (1 + fee), at.debt_scale))
+        repaid = np.where(asked == most, limit, rounded_down(asked / (1 + fee), wad))
         repaid = np.minimum(repaid, limit)
         worth = quotient(repaid * at.debt_price, at.collateral_price * (1 - discount))
-        seized = np.minimum(rounded_down(worth, at.collateral_scale), at.collateral)
+        seized = np.minimum(rounded_down(worth, places(at.collateral_scale, 18)), at.collateral)
         refused = first_reason(
             (at.by_itself, "e/liq/self-liquidation"),
             (above(asked, most), "e/liq/excessive-repay-amount"),
@@ -71,9 +72,10 @@ class EulerV1(PairRule):
         heavy = quotient(target, at.debt_term("borrow_factor"))
         cured = heavy - quotient(at.threshold, 1 - discount, np.inf)  # weighted debt, by one USD repaid
         short = target * at.owed_usd - at.weighted_usd
-        needed = rounded_down(quotient(short, cured * at.debt_price, np.inf), at.debt_scale)
+        wad = places(at.debt_scale, 18)
+        needed = rounded_down(quotient(short, cured * at.debt_price, np.inf), wad)
         limit = np.where(cured > 0, np.minimum(at.debt, needed), at.debt)
         paid_for = at.collateral * at.collateral_price * (1 - discount)
         short_of = limit * at.debt_price > paid_for
-        limit = np.where(short_of, rounded_down(quotient(paid_for, at.debt_price), at.debt_scale), limit)
+        limit = np.where(short_of, rounded_down(quotient(paid_for, at.debt_price), wad), limit)
         return np.where(at.liquidatable, limit, 0)

@@ -40,6 +40,11 @@ def test_what_is_too_much_is_refused_and_nothing_asked_means_the_most_that_is_no
     assert (most.repaid, most.bad_debt) == pytest.approx((4_000 / 1.08, 8_000 - 4_000 / 1.08))
 
 
+def test_an_account_that_pledges_nothing():
+    snap = market(("USDC", "debt", 8_000.0))
+    assert (quote(snap).refused, quote(snap, repay=1.0).refused) == ("LIQUIDATE_SEIZE_TOO_MUCH",) * 2
+
+
 def test_one_factor_borrows_and_liquidates_and_exactly_one_is_healthy():
     snap = market(("ETH", "collateral", 4.0), ("USDC", "debt", 3_000.0))
     assert (quote(snap).health_before, quote(snap).refused) == (1.0, "INSUFFICIENT_SHORTFALL")

@@ -94,8 +94,9 @@ def test_nothing_is_repaid_for_worthless_collateral_and_worthless_debt_is_none()
     assert (free.refused, free.liquidatable, free.seized) == ("", False, 0.0)
 
 
-def test_amounts_are_cut_to_whole_units():
-    """1 dollar is 1 / 1.02 = .98 repaid, in whole cents, and .02 for reserves; .98 dollars of ETH at the discount."""
-    call = quote(venue(*ROWS, decimals={"ETH": 6, "USDC": 2}), repay=1.0)
-    assert (call.repaid, call.more["reserve_fee"]) == (0.98, 0.02)
-    assert call.seized == 0.001031  # .98 / 1,000 / .949697 = .00103191
+def test_amounts_are_cut_to_whole_1e_minus_18_whatever_the_token():
+    """1e-16 dollars are 100 of the smallest parts: 100 / 1.02 = 98.04, 98 repaid, and 2 for reserves."""
+    call = quote(venue(*ROWS, decimals={"ETH": 6, "USDC": 2}), repay=1e-16)
+    assert (call.repaid, call.more["reserve_fee"]) == (98e-18, 2e-18)
+    assert call.seized == 0.0  # 98 / 1,000 / .949697 = .103
+    assert quote(venue(*ROWS), repay=1e-16).repaid == pytest.approx(1e-16 / 1.02)
