@@ -183,7 +183,7 @@ class Ledger:
         """Row with the largest USD of every margin account."""
         found = np.full(len(self.margins), -1)
         if len(rows):
-            value, owner = self.values()[rows], self.margin[rows]
+            value, owner = (self.amount * self.price)[rows], self.margin[rows]
             start = np.flatnonzero(np.append(True, np.diff(owner) != 0))
             best = np.maximum.reduceat(value, start)
             top = rows[value == np.repeat(best, np.diff(np.append(start, len(rows))))]
@@ -281,6 +281,8 @@ class Ledger:
     def write_off(self, rows: Ints) -> None:
         """Take debts off the books; the rule's bearer bears them (METHODS 5.6)."""
         rows = rows[np.asarray(self.amount[rows] > 0, dtype=np.bool_)]
+        if not len(rows):
+            return
         lost = self.amount[rows]
         self.move(rows, -lost, "written off")
         bearer = self.rule.bearer

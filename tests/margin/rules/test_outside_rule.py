@@ -89,7 +89,7 @@ def test_health_quotes_and_calls_go_by_it():
 def test_its_own_parameter_is_read_bounded_and_refused_elsewhere():
     assert rg.liquidation_quote(book(gentle=1.0), "ann", "venue").repaid == pytest.approx(1000.0 / 1.1)
     assert rg.liquidation_quote(book(), "ann", "venue").repaid == 400.0
-    with pytest.raises(InputError, match=r"protocols.gentle: expected a number in \[0, 1\]"):
+    with pytest.raises(InputError, match=r"protocols.gentle: expected a number of at least 0 and at most 1"):
         book(gentle=1.5)
     with pytest.raises(InputError, match=r"protocols.gentle: .*only where the rule is sliding"):
         book(rule="lending", gentle=0.5)
