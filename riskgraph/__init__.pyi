@@ -19,11 +19,11 @@ from .graph.book import exposure_graph as exposure_graph
 from .graph.exposure import ExposureGraph as ExposureGraph
 from .margin.account_health import health as health
 from .margin.auction_calls import auction_take as auction_take
-from .margin.liquidation_calls import Liquidated as Liquidated
-from .margin.liquidation_calls import Quote as Quote
 from .margin.liquidation_calls import liquidate as liquidate
 from .margin.liquidation_calls import liquidation_quote as liquidation_quote
 from .margin.liquidation_points import liquidation_prices as liquidation_prices
+from .margin.liquidation_results import Liquidated as Liquidated
+from .margin.liquidation_results import Quote as Quote
 from .margin.span import SpanMargin as SpanMargin
 from .margin.span import span_margin as span_margin
 from .margin.storefront import StorefrontSale as StorefrontSale

@@ -11,6 +11,7 @@ from riskgraph.arrays import Bools, Floats, Ints, Places, read_only
 from riskgraph.errors import Faults
 from riskgraph.margin.close_calls import BAND, cancelling, settle
 from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins, note_unmargined
+from riskgraph.margin.recovery import due_in_recovery
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.margin.sums import Sums, sums_of
 from riskgraph.snapshot.frames import protocol_terms
@@ -194,6 +195,8 @@ def _status(snap: Snapshot, margins: MarginAccounts) -> Ints:
     called = value < level[snap.book.margin_protocol[low]]  # NaN: no calls
     codes = np.full(len(margins.health), 3, dtype=np.int8)
     codes[low] = np.where(due, np.where(margins.short & (value < 1.0), 0, 1), np.where(called, 2, 3))
+    more = due_in_recovery(snap, margins.collateral, margins.debt)
+    codes[more] = np.minimum(codes[more], 1)
     return codes
 
 

@@ -12,9 +12,11 @@ import numpy as np
 from riskgraph.arrays import Ints
 from riskgraph.errors import InputError
 from riskgraph.margin.aftermath import movements_of, snapshot_after
+from riskgraph.margin.call_inputs import amounts_of, liquidator_of
 from riskgraph.margin.dutch_auction import RAD, Auction, AuctionTerms, Taken
 from riskgraph.margin.ledger import Ledger
-from riskgraph.margin.liquidation_calls import Liquidated, amounts_of, liquidator_of, steps_frame
+from riskgraph.margin.liquidation_calls import steps_frame
+from riskgraph.margin.liquidation_results import Liquidated
 from riskgraph.margin.rounding import Amounts, exact, filled, rounded_down
 from riskgraph.margin.rules.maker import all_dirt
 from riskgraph.margin.rules.shelf import rule_named

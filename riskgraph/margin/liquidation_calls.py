@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.arrays import Floats, Ints
-from riskgraph.errors import InputError
 from riskgraph.margin.aftermath import movements_of, snapshot_after
-from riskgraph.margin.dutch_auction import AUCTION_COLUMNS, Auction
+from riskgraph.margin.call_inputs import asked_of, asset_of, code_of, liquidator_of, margins_of
 from riskgraph.margin.ledger import Ledger, Request
-from riskgraph.margin.rounding import exact, plain
-from riskgraph.margin.rules.rule import Rule
+from riskgraph.margin.liquidation_results import QUOTED, Liquidated, Quote
+from riskgraph.margin.rounding import plain
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.provenance import Provenance
-from riskgraph.snapshot.schema import SIDES
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
@@ -26,120 +22,7 @@ if TYPE_CHECKING:
 
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = [
-    "Liquidated",
-    "Quote",
-    "amounts_of",
-    "code_of",
-    "liquidate",
-    "liquidation_quote",
-    "liquidator_of",
-    "steps_frame",
-]
-
-
-@dataclass(frozen=True, eq=False)
-class Quote:
-    """What one liquidation call does, to the contract's own rounding.
-
-    ``refused`` is empty, or the contract's reason: then nothing moves. ``repaid``, ``bad_debt`` are units of
-    ``debt_asset``; ``seized``, ``fee`` units of ``collateral_asset`` (NaN where several are seized: see ``movements``);
-    ``bonus_usd`` is what is seized beyond what is repaid, the protocol's fee included. ``more`` holds what else the
-    rule tells, by name.
-    """
-
-    account: str
-    protocol: str
-    bucket: str
-    rule: str
-    debt_asset: str
-    collateral_asset: str
-    liquidatable: bool
-    refused: str
-    health_before: float
-    health_after: float
-    repaid: float
-    repaid_usd: float
-    seized: float
-    seized_usd: float
-    bonus_usd: float
-    fee: float
-    fee_usd: float
-    bad_debt: float
-    bad_debt_usd: float
-    written_off: bool
-    more: Mapping[str, Any]
-    movements: pd.DataFrame
-    provenance: Provenance
-
-    @property
-    def bonus(self) -> float:
-        """What is seized beyond what is repaid, in units of the collateral; NaN where that has no single price."""
-        return self.bonus_usd * self.seized / self.seized_usd if self.seized_usd > 0.0 else 0.0 * self.seized
-
-    def to_frame(self) -> pd.DataFrame:
-        """Give one row with every field."""
-        import pandas as pd
-
-        fields = {name: getattr(self, name) for name in _QUOTED}
-        return pd.DataFrame([{**fields, "bonus": self.bonus, **self.more}])
-
-    def summary(self) -> str:
-        """Say in a line what the call does, or why it is refused."""
-        who = f"{self.account} at {self.protocol} ({self.rule}), health {self.health_before:.6g}"
-        if self.refused:
-            return f"{who}: refused, {self.refused}"
-        return (
-            f"{who}: repays {self.repaid:,.6g} {self.debt_asset} (${self.repaid_usd:,.0f}), seizes {self.seized:,.6g} "
-            f"{self.collateral_asset} (${self.seized_usd:,.0f}), bonus ${self.bonus_usd:,.0f}, of it fee "
-            f"${self.fee_usd:,.0f}; health then {self.health_after:.6g}, bad debt ${self.bad_debt_usd:,.0f}"
-        )
-
-    def __repr__(self) -> str:
-        return f"<Quote: {self.summary()}>"
-
-
-_QUOTED = tuple(name for name in Quote.__annotations__ if name not in ("more", "movements", "provenance"))
-
-
-@dataclass(frozen=True, eq=False)
-class Liquidated:
-    """Calls carried out one after another, and what they leave.
-
-    ``steps`` holds a row a call in order, ``movements`` every change of a holding, ``auctions`` a row an auction that
-    the calls have started (Maker), ``started`` the same in exact numbers, ``after`` the snapshot with every account,
-    pool and reserve as the calls left it.
-    """
-
-    before: Snapshot
-    after: Snapshot
-    steps: pd.DataFrame
-    movements: pd.DataFrame
-    provenance: Provenance
-    started: tuple[Auction, ...] = ()
-
-    @property
-    def auctions(self) -> pd.DataFrame:
-        """Auctions that the calls have started, open or closed, a row each; amounts as :class:`Auction` says them."""
-        import pandas as pd
-
-        return pd.DataFrame([one.row() for one in self.started], columns=AUCTION_COLUMNS)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Give the steps."""
-        return self.steps
-
-    def summary(self) -> str:
-        """Say in a line how many calls did what."""
-        done = self.steps[self.steps["refused"] == ""]
-        return (
-            f"{len(self.steps)} call{'s' if len(self.steps) != 1 else ''}, {len(self.steps) - len(done)} refused: "
-            f"${done['repaid_usd'].sum():,.0f} repaid, ${done['seized_usd'].sum():,.0f} seized, "
-            f"${done['bad_debt_usd'].sum():,.0f} of bad debt"
-        )
-
-    def __repr__(self) -> str:
-        return f"<Liquidated: {self.summary()}>"
+__all__ = ["liquidate", "liquidation_quote", "steps_frame"]
 
 
 def liquidation_quote(
@@ -216,7 +99,7 @@ def liquidation_quote(
         {"repay": repay, "seize": seize, "repay_shares": repay_shares}, liquidator or "",
     )  # fmt: skip
     row = {str(name): steps[name].tolist()[0] for name in steps}
-    told = {name: row.pop(name) for name in _QUOTED if name != "rule"}
+    told = {name: row.pop(name) for name in QUOTED if name != "rule"}
     row.pop("call")
     return Quote(
         rule=ledger.rule.name,
@@ -316,110 +199,18 @@ def _carried_out(
     check_snapshot(snap)
     code = code_of(snap, "protocol", protocol, "protocol")
     rule = rule_named(snap.venues.rule[code])
-    wanted = _margins(snap, code, protocol, accounts, buckets)
+    wanted = margins_of(snap, code, protocol, accounts, buckets)
     margins = rule.touched(snap, code, wanted)
     ledger = rule.open_ledger(snap, code, margins)
     request = Request(
         np.searchsorted(margins, wanted),
-        _asset(snap, ledger, wanted, debt_asset, "debt_asset", rule.repays),
-        _asset(snap, ledger, wanted, collateral_asset, "collateral_asset", rule.takes),
-        **_asked(rule, asked, len(wanted)),
+        asset_of(snap, ledger, wanted, debt_asset, "debt_asset", rule.repays),
+        asset_of(snap, ledger, wanted, collateral_asset, "collateral_asset", rule.takes),
+        **asked_of(rule, asked, len(wanted)),
         liquidator=liquidator_of(snap, liquidator),
     )
     rule.carry_out(ledger, request)
     return ledger, steps_frame(ledger)
-
-
-def code_of(snap: Snapshot, domain: str, label: str, what: str) -> int:
-    """Code of a label that a caller gave, which must be one of the snapshot's."""
-    at = int(snap.labels(domain).index(str(label)).as_py())
-    if at < 0:
-        raise InputError(
-            f"{what}: expected {'an' if domain[0] in 'aeiou' else 'a'} {domain} of the snapshot, got {label!r}"
-        )
-    return at
-
-
-def _margins(snap: Snapshot, code: int, protocol: str, accounts: list[str], buckets: list[str]) -> Ints:
-    """Margin accounts of labels, in the order given."""
-    if len(buckets) != len(accounts):
-        raise InputError(f"buckets: expected one for each of {len(accounts)} accounts, got {len(buckets)}")
-    if not accounts:
-        raise InputError("accounts: expected at least one account, got none")
-    book = snap.book
-    mine = np.flatnonzero(book.margin_protocol == code)
-    owners = snap.labels("account").take(book.margin_account[mine]).to_pylist()
-    groups = [*snap.labels("bucket").to_pylist(), ""]
-    places = {(owner, groups[bucket]): at for owner, bucket, at in
-              zip(owners, book.margin_bucket[mine].tolist(), mine.tolist(), strict=True)}  # fmt: skip
-    unknown = [name for name in zip(accounts, buckets, strict=True) if name not in places]
-    if unknown:
-        said = ", ".join(f"{name!r}" + (f" (bucket {bucket!r})" if bucket else "") for name, bucket in unknown[:5])
-        raise InputError(f"account: expected accounts with a position at {protocol}, got {said}")
-    return np.array([places[name] for name in zip(accounts, buckets, strict=True)])
-
-
-_VERBS = {"debt": ("owes", "owe"), "collateral": ("pledges", "pledge"), "long": ("trades", "trade")}
-
-
-def _asset(snap: Snapshot, ledger: Ledger, wanted: Ints, label: str | None, what: str, sides: tuple[str, ...]) -> Ints:
-    """Code of a named asset for every call, -1 where none is named; refuse one that an account does not hold so."""
-    if label is None:
-        return np.full(len(wanted), -1)
-    if not sides:
-        raise InputError(f"{what}: expected none, since a call under rule {ledger.rule.name} names none, got {label!r}")
-    code = code_of(snap, "asset", label, what)
-    held = np.zeros(ledger.size + 1, dtype=bool)
-    held[ledger.margin[np.isin(ledger.side, [SIDES.index(side) for side in sides]) & (ledger.asset == code)]] = True
-    place = np.searchsorted(ledger.margins, wanted)
-    without = wanted[~held[place]]
-    if len(without):
-        names = ", ".join(ledger.place(np.searchsorted(ledger.margins, np.unique(without)[:5]))["account"])
-        does, do = _VERBS[sides[0]]
-        raise InputError(
-            f"{what}: expected an asset that the account {does}, got {label!r}, which {names} does not {do}"
-        )
-    return np.full(len(wanted), code)
-
-
-def _asked(rule: Rule, asked: Mapping[str, Any], n: int) -> dict[str, Any]:
-    """Amounts asked for, checked; where none is given, as much as may be."""
-    given = {name: value for name, value in asked.items() if value is not None}
-    for name in given:
-        if name not in rule.asks:
-            terms = " or ".join(rule.asks) or "nothing: it takes all"
-            raise InputError(
-                f"{name}: expected what a call under rule {rule.name} can be asked for ({terms}), got {name}"
-            )
-    if len(given) > 1:
-        raise InputError(f"{', '.join(given)}: expected one of them, got both")
-    amounts = {name: exact(amounts_of(name, value, n)) for name, value in given.items()}
-    nothing = np.full(n, np.nan, dtype=object)
-    most = np.full(n, np.inf, dtype=object)
-    found: dict[str, Any] = {
-        "repay": amounts.pop("repay", nothing if given else most),
-        "seize": amounts.pop("seize", nothing),
-        "more": {name: amounts.get(name, nothing) for name in rule.asks if name not in ("repay", "seize")},
-    }
-    return found
-
-
-def amounts_of(name: str, value: Any, n: int = 1) -> Floats:
-    """Amounts that a caller gave, one for all calls or one each, checked."""
-    try:
-        values = np.broadcast_to(np.asarray(value, dtype=np.float64), (n,))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: expected a number of units, or one for each of {n} calls, got {value!r}") from error
-    if not (values >= 0.0).all():
-        raise InputError(f"{name}: expected amounts of at least 0, got {values[~(values >= 0.0)][0]}")
-    return values
-
-
-def liquidator_of(snap: Snapshot, label: str | None) -> str:
-    """Label of who calls, empty for somebody outside the snapshot."""
-    if label:
-        code_of(snap, "account", label, "liquidator")
-    return label or ""
 
 
 def steps_frame(ledger: Ledger) -> pd.DataFrame:

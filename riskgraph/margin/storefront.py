@@ -10,8 +10,8 @@ import numpy as np
 from riskgraph.arrays import Ints
 from riskgraph.errors import InputError
 from riskgraph.margin.aftermath import movements_of, snapshot_after
+from riskgraph.margin.call_inputs import amounts_of, code_of, liquidator_of
 from riskgraph.margin.ledger import DEPOSIT, Ledger
-from riskgraph.margin.liquidation_calls import amounts_of, code_of, liquidator_of
 from riskgraph.margin.rounding import Amounts, exact, quotient, rounded_down
 from riskgraph.margin.rules.compound_v3 import base_asset_of, change_reserves, reserves_of, unpriced
 from riskgraph.margin.rules.rule import above

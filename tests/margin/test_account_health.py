@@ -9,6 +9,7 @@ import pytest
 
 from riskgraph.errors import InputError
 from riskgraph.margin.account_health import health
+from riskgraph.margin.liquidation_calls import liquidation_quote
 from riskgraph.snapshot.snapshot import Snapshot
 
 ASSETS = pd.DataFrame({"asset": ["BTC", "ETH", "USDC", "DUST"], "price": [20_000.0, 2_000.0, 1.0, 0.0]})
@@ -304,3 +305,16 @@ def test_frames_are_their_owners():
         ["a", "", 2_000.0, math.inf, "healthy"]
     ]
     assert frame["account"].dtype == health(snap)["account"].dtype
+
+
+def test_recovery_mode_makes_troves_above_one_liquidatable():
+    """1,310 against 1,000 is 1.31, below 1.5: b at 1.25 is due where the pool covers its 200, a at 1.325 is not."""
+    rows = [("a", "liq", "E", "collateral", 1_060.0), ("a", "liq", "L", "debt", 800.0)]  # 1.325
+    rows += [("b", "liq", "E", "collateral", 250.0), ("b", "liq", "L", "debt", 200.0)]  # 1.25
+    frame = {"positions": positions(*rows), "assets": pd.DataFrame({"asset": ["E", "L"], "price": [1.0, 0.9]})}
+    terms = {"markets": pd.DataFrame({"protocol": ["liq"], "asset": ["E"], "liquidation_ratio": [1.1]})}
+    for pool, expected in ((201.0, "liquidatable"), (200.5, "healthy"), (0.0, "healthy")):  # 1 always stays
+        protocols = pd.DataFrame({"protocol": ["liq"], "rule": ["liquity_v1"], "stability_pool": [pool]})
+        snap = Snapshot(**frame, **terms, protocols=protocols)
+        assert by_account(snap)["status"].to_dict() == {"a": "healthy", "b": expected}
+        assert liquidation_quote(snap, "b", "liq").liquidatable == (expected == "liquidatable")

@@ -177,3 +177,11 @@ def test_results_say_where_they_come_from():
     done = rg.liquidate(snap, "aave", "ann")
     assert done.summary() == "1 call, 0 refused: $6,250 repaid, $6,562 seized, $0 of bad debt"
     assert done.to_frame() is done.steps
+
+
+def test_notebooks_show_results_and_run_nothing_that_labels_say():
+    hostile = "<img src=x onerror=alert(1)>"
+    rows = [(hostile, "aave", *rest) for _, _, *rest in ANN]
+    for shown in (rg.liquidation_quote(book(*rows), hostile, "aave"), rg.liquidate(book(*rows), "aave", [hostile])):
+        page = shown._repr_html_()
+        assert "<table" in page and "&lt;img src=x" in page and "<img" not in page

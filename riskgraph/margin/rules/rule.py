@@ -41,6 +41,8 @@ class Rule(ABC):
         What the contract answers where a call meets a healthy account.
     at_equality : bool
         Whether a health of exactly 1 may be liquidated; most rules liquidate below 1 only.
+    has_recovery : bool
+        Whether more may be liquidated while the whole protocol is short of collateral (Liquity v1).
     usd_decimals : int or None
         Digits to which the contract rounds values (collateral down); None: it does not.
     debt_rounds_up : bool
@@ -63,6 +65,7 @@ class Rule(ABC):
     name: ClassVar[str]
     healthy_reason: ClassVar[str] = "healthy"
     at_equality: ClassVar[bool] = False
+    has_recovery: ClassVar[bool] = False
     usd_decimals: ClassVar[int | None] = None
     debt_rounds_up: ClassVar[bool] = True
     reaches_market: ClassVar[str] = "at once"

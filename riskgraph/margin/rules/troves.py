@@ -112,8 +112,6 @@ class TroveRule(Rule):
     ----------
     last_reason : str
         What the contract answers to a batch that would close the last trove; empty: it passes that trove over.
-    has_recovery : bool
-        Whether other rules hold while the whole system is short of collateral.
     gas_column, gas_in_debt
         Name of the step's column for what the caller gets on top of collateral, and whether that is units of debt.
     """
@@ -123,7 +121,6 @@ class TroveRule(Rule):
     bearer: ClassVar[str] = "borrowers"
     asks: ClassVar[tuple[str, ...]] = ()
     last_reason: ClassVar[str] = ""
-    has_recovery: ClassVar[bool] = False
     gas_column: ClassVar[str]
     gas_in_debt: ClassVar[bool] = False
 
