@@ -78,12 +78,11 @@ class PositionLedger(Ledger):
         """Asset in which PnL and fees are settled: the given one, else the collateral that is worth most there."""
         book, label = self.snap.book, self.terms.label("settlement_asset")
         pledged = book.rows("collateral") & (book.protocol == self.terms.protocol)
+        assets = np.unique(book.asset[pledged])
+        usd = summed(book.asset[pledged], book.usd[pledged], len(self.marks))[assets]
+        code = int(assets[np.argmax(usd)]) if len(assets) else -1
         if label:
             code = int(self.snap.labels("asset").index(label).as_py())
-        elif pledged.any():
-            code = int(np.argmax(summed(book.asset[pledged], book.usd[pledged], len(self.marks))))
-        else:
-            code = -1
         if code < 0 or not self.marks[code] > 0.0:
             came = f"{self.snap.labels('asset')[code]}, which is worth nothing" if code >= 0 else "no collateral there"
             raise InputError(

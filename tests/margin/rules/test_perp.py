@@ -170,6 +170,8 @@ def test_the_settlement_asset_is_the_largest_collateral_unless_one_is_given():
             ("bob", "USDC", "collateral", 349.0)]  # fmt: skip
     assert rg.liquidation_quote(book(*rows), "ann", "hl").debt_asset == "ETH"
     assert rg.liquidation_quote(book(*rows, settlement_asset="USDC"), "ann", "hl").debt_asset == "USDC"
+    empty = [(*one[:3], 0.0) if one[2] == "collateral" else one for one in rows]  # of equals, the first label
+    assert rg.liquidation_quote(book(*empty), "ann", "hl").debt_asset == "ETH"
     with pytest.raises(rg.InputError, match=r"protocols\.settlement_asset: expected the asset .* no collateral there"):
         rg.liquidation_quote(book(rows[0]), "ann", "hl")
     with pytest.raises(rg.InputError, match="USDC, which is worth nothing, at hl"):
