@@ -76,7 +76,7 @@ def test_all_amounts_and_usd_thresholds_times_k_scale_everything(rule, data):
     small = call_all(
         with_thresholds(snapshot([scaled(asked, 1) for asked in calls]), rule, 1.0), [scaled(a, 1) for a in calls]
     )
-    k = data.draw(st.sampled_from([2, 1024, 1000]))
+    k = data.draw(st.sampled_from([10, 1000, 10**6]))  # the digits stay, so that floats stay exact
     large = call_all(
         with_thresholds(snapshot([scaled(a, k) for a in calls]), rule, float(k)), [scaled(a, k) for a in calls]
     )
@@ -187,24 +187,22 @@ RICH = 1e30  # of every token, in the liquidator's wallet
 @FEW
 @given(data=st.data())
 def test_units_are_conserved_over_accounts_liquidator_and_treasury(rule, data):
-    """Collateral goes to the liquidator and the treasury; what is repaid is paid by the liquidator to the pool."""
+    """What all hold less what all owe stays, of every asset, but for what is written off."""
     calls = data.draw(books_of_calls(rule, most=4))
     snap = snapshot(calls)
-    purse = pd.DataFrame(
-        {"account": "keeper", "protocol": "", "asset": snap.assets["asset"], "side": "wallet", "amount": RICH}
-    )
-    rich = snap.replace(positions=pd.concat([snap.positions.astype(object), purse.astype(object)]))
+    purse = {"account": "keeper", "protocol": "", "asset": snap.assets["asset"], "side": "wallet", "amount": RICH}
+    rich = snap.replace(positions=pd.concat([snap.positions.astype(object), pd.DataFrame(purse).astype(object)]))
     done = call_all(rich, calls, liquidator="keeper")
     moves, steps = done.movements, done.steps
-    for asset in snap.assets["asset"].astype(str):
-        here = moves[moves["asset"] == asset]
-        pledged = here[
-            here["side"].isin(["collateral", "wallet", "deposit"]) & ~here["why"].isin(["repaid", "written off"])
-        ]
-        assert math.isclose(pledged["amount"].sum(), 0.0, abs_tol=1e-9 * pledged["amount"].abs().sum())
     grains = {
         call.debt.label: float(unit(call.debt)) for call in calls if rule == "aave_v4"
     }  # shares rounded up to units
+    kept = moves[moves["why"] != "written off"]
+    net = kept["amount"].where(kept["side"] != "debt", -kept["amount"])
+    for asset in snap.assets["asset"].astype(str):
+        here = net[kept["asset"] == asset]
+        room = 1e-9 * here.abs().sum() + len(calls) * grains.get(asset, 0.0)
+        assert abs(here.sum()) <= room, (asset, here.tolist())
     users = [user(at) for at in range(len(calls))]
     for name, side, column in (("collateral_asset", "collateral", "seized"), ("debt_asset", "debt", "repaid")):
         moved = moves[(moves["side"] == side) & (moves["why"] == column) & moves["account"].isin(users)]
