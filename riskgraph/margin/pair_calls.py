@@ -85,7 +85,10 @@ def _pair(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Ints,
     collateral_usd, weighted, debt_usd, owed_usd = (total[request.margin] for total in ledger.totals())
     value, scale = ledger.values(), ledger.scale
     held = np.asarray(ledger.amount > 0, dtype=np.bool_)
-    pledges = ledger.counted(held & (ledger.side == COLLATERAL)) + (ledger.extra_collateral > 0)
+    counts = held & np.asarray(ledger.threshold > 0, dtype=np.bool_)
+    pledges, counted = (
+        ledger.counted(rows & (ledger.side == COLLATERAL)) + (ledger.extra_collateral > 0) for rows in (held, counts)
+    )
     unpriced = ledger.counted(held & np.isin(ledger.side, (COLLATERAL, DEBT)) & (ledger.price <= 0))
     pair = Pair(
         collateral=ledger.amount[pledged],
@@ -104,6 +107,7 @@ def _pair(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Ints,
         owed_usd=owed_usd,
         other_collateral_usd=collateral_usd - value[pledged],
         other_collateral=pledges[request.margin] > held[pledged],
+        other_counted=counted[request.margin] > counts[pledged],
         unpriced=unpriced[request.margin] > 0,
         by_itself=ledger.place(request.margin)["account"] == request.liquidator,
         liquidatable=rule.liquidatable(weighted, owed_usd),

@@ -369,8 +369,8 @@ def compound_v2(account, collateral, debt, repay=MOST):
 
 def compound_v2_plain(account, collateral, debt, repay=MOST):
     """The same without cTokens: nothing is rounded on the collateral's side."""
-    power = sum(token.usd * token.terms["liquidation_threshold"] for token in account.collaterals)
-    owed = sum(token.usd for token in account.debts)
+    power = sum(usd(t, t.amount, down, 18) * t.terms["liquidation_threshold"] for t in account.collaterals)
+    owed = sum(usd(t, t.amount, down, 18) for t in account.debts)
     health = ratio(power, owed)
     if unpriced(account, collateral, debt):
         return Call(False, health, "PRICE_ERROR")

@@ -105,7 +105,7 @@ class AaveV4(PairRule):
             repaid=np.where(at.debt_scale > 0, part.restored, cleared),
             seized=seized,
             fee=fee,
-            closes=(seized >= at.collateral) & ~at.other_collateral,
+            closes=(seized >= at.collateral) & ~at.other_counted,
             more={
                 "liquidation_bonus": bonus,
                 "drawn_shares_liquidated": part.shares * np.where(at.debt_scale > 0, at.debt_scale, 1),
@@ -152,7 +152,7 @@ class AaveV4(PairRule):
             (at.collateral <= 0, "ReserveNotSupplied"),
             (at.debt <= 0, "ReserveNotBorrowed"),
             (~at.liquidatable, self.healthy_reason),
-            (at.threshold <= 0, "CollateralCannotBeLiquidated"),
+            (at.threshold <= 0, "ReserveNotEnabledAsCollateral"),
             (above(restored, at.repay), "MustNotLeaveDust"),
         )
 

@@ -108,7 +108,7 @@ def test_refusals_in_the_contracts_order():
     assert quote(spoke(("ETH", "collateral", 1.0))).refused == "ReserveNotBorrowed"
     off = {"ETH": {**TERMS, "liquidation_threshold": 0.0}}
     assert quote(spoke(("ETH", "collateral", 1.0), ("USDC", "debt", 1.0), markets=off)).refused == (
-        "CollateralCannotBeLiquidated"
+        "ReserveNotEnabledAsCollateral"
     )
 
 
