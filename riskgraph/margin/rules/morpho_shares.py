@@ -92,7 +92,7 @@ class BorrowShares:
     def owed(self, shares: Amounts, closes: Bools) -> Amounts:
         """Units that are owed for shares; where they are written off, at most what the market still has."""
         worth = self.assets_up(shares)
-        return np.where(closes & self.known, np.minimum(worth, self.assets), worth)
+        return np.where(closes & self.known, np.minimum(worth, filled(self.assets, np.inf)), worth)
 
 
 def check_shares(ledger: Ledger, request: Request) -> bool:
