@@ -48,7 +48,7 @@ def health_of(snap: rg.Snapshot) -> str:
         status = rg.health(snap)["status"].value_counts()
     except InputError as error:
         return f"cannot be told: {error}"
-    counted = ", ".join(f"{count:,} {name}" for name, count in sorted(status.items()))
+    counted = ", ".join(f"{count:,} {name}" for name, count in sorted(status.items()) if count)
     return f"{counted} (margin accounts)"
 
 
