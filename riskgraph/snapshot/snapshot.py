@@ -288,7 +288,7 @@ class Snapshot:
         """Return the same book with tables that differ in prices only; what does not depend on prices is shared."""
         fresh = self._with_tables(tables, note)
         known = {"families": self.families} if "families" in self.__dict__ else {}
-        fresh.__dict__.update(rows=self.rows, **known)
+        fresh.__dict__.update(rows=self.rows, venues=self.venues, **known)
         return fresh
 
     def _at_book(self, book: Book) -> Snapshot:
