@@ -28,6 +28,15 @@ def test_the_discount_is_what_health_lacks_and_a_smaller_request_takes_pro_rata(
     assert quote(snap, repay=8_750.01).refused == "E_ExcessiveRepayAmount"
 
 
+def test_where_no_whole_unit_can_be_repaid_nothing_asked_is_all_and_takes_all():
+    """1 USD of ETH buys .85 USD of a debt whose smallest unit is worth 20,000: 0 units, for all of the ETH."""
+    rows = (("ETH", "collateral", 0.001), ("BTC", "debt", 1.0))
+    snap = vault(*rows, decimals={"BTC": 0, "ETH": 18})
+    for asked in ({}, {"repay": 0.0}):
+        call = quote(snap, **asked)
+        assert (call.refused, call.repaid, call.seized) == ("", 0.0, 0.001)
+
+
 def test_a_health_of_exactly_one_is_a_violation_without_a_bonus():
     call = quote(vault(("ETH", "collateral", 10.0), ("USDC", "debt", 8_500.0)))
     assert (call.health_before, call.liquidatable, call.repaid, call.seized) == (1.0, True, 8_500.0, 8.5)
