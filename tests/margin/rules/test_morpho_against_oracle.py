@@ -34,10 +34,14 @@ class Market:
         return self.price * Fraction(10) ** (self.decimals[0] - self.decimals[1])
 
     def totals(self):
-        """Assets supplied, assets and shares borrowed: what all borrowers owe and as much again."""
+        """Assets supplied, assets and shares borrowed: what all borrowers owe and as much again.
+
+        Where totals are not published, a share is worth what it is in a new market, whatever has been repaid: as if the
+        market were endless.
+        """
         shares = 2 * sum(shares for _, shares, _, _ in self.borrowers) + 10**9
         borrowed = math.floor(shares / (self.rate or 10**6))
-        return 3 * borrowed, borrowed, shares
+        return (3 * borrowed, borrowed, shares) if self.rate else (3 * borrowed, 10**34, 10**40)
 
     def worth(self, shares):
         _, borrowed, total = self.totals()
@@ -128,7 +132,7 @@ def check(market: Market) -> None:
         done = rg.liquidate(snap, "market", [f"user{at}"], **words)
         snap = done.after
         if not call.refused:
-            totals = call.more["totals"]
+            totals = call.more["totals"] if market.rate else totals
             lender -= Fraction(call.more["bad_debt"], loan)
             left = snap.positions.set_index(["account", "side"])["amount"]
             close(left[f"user{at}", "collateral"], Fraction(borrower[0] - call.seized, pledged))
