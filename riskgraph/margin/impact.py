@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Floats
+from riskgraph.arrays import Floats, Ints
 from riskgraph.errors import InputError
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["depths", "marginal_price", "table_depth"]
+__all__ = ["depth_sources", "depths", "marginal_price", "table_depth", "table_points"]
 
 
 def depths(snap: Snapshot) -> Floats:
@@ -21,24 +21,32 @@ def depths(snap: Snapshot) -> Floats:
     Tokens that are redeemed one to one share one market: where the underlying has no row of its own it takes the depth
     of the token that is redeemed into it (the smaller, if several).
     """
+    return depth_sources(snap)[0]
+
+
+def depth_sources(snap: Snapshot) -> tuple[Floats, Ints]:
+    """Depth in USD of every asset (see :func:`depths`), and the asset whose rows of ``liquidity`` say it."""
     liquidity = snap.table("liquidity")
     found = np.full(len(snap.labels("asset")), np.inf)
     asset = liquidity.code("asset")
     given = ~np.isnan(liquidity.number("depth_usd"))
     found[asset[given]] = liquidity.number("depth_usd")[given]
-    kinds = np.array(liquidity.text("price_kind"), dtype=object)
     for code in np.unique(asset[~given]):
-        rows = (asset == code) & ~given
-        falls = liquidity.number("price_fall")[rows]
-        kind = str(kinds[rows][0]) or "average"
-        found[code] = table_depth(
-            liquidity.number("sold_usd")[rows], falls, kind, snap.labels("asset")[int(code)].as_py()
-        )
-    market, shared = snap.families.sold_as, np.array(found)
-    for token in np.flatnonzero(np.isfinite(found) & (market != np.arange(len(found)))):
-        if not np.isfinite(found[market[token]]):
-            shared[market[token]] = min(shared[market[token]], found[token])
-    return shared
+        found[code] = table_depth(*table_points(snap, int(code)), snap.labels("asset")[int(code)].as_py())
+    market, shared, source = snap.families.sold_as, np.array(found), np.arange(len(found))
+    for token in np.flatnonzero(np.isfinite(found) & (market != source)):
+        into = market[token]
+        if not np.isfinite(found[into]) and found[token] < shared[into]:
+            shared[into], source[into] = found[token], token
+    return shared, source
+
+
+def table_points(snap: Snapshot, asset: int) -> tuple[Floats, Floats, str]:
+    """USD sold, price falls and what the falls are of, for an asset whose market is a measured table."""
+    liquidity = snap.table("liquidity")
+    rows = np.flatnonzero(liquidity.code("asset") == asset)
+    kind = liquidity.text("price_kind")[rows[0]] or "average"
+    return liquidity.number("sold_usd")[rows], liquidity.number("price_fall")[rows], kind
 
 
 def table_depth(sold: Floats, fall: Floats, price_kind: str, name: str = "") -> float:
