@@ -14,9 +14,9 @@ from riskgraph.contagion.wording import counted
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.holdings import holdings_of, netted
 from riskgraph.graph.matrices import listed
-from riskgraph.margin.derivatives import unrealised_pnl
 from riskgraph.margin.impact import depths
-from riskgraph.margin.options import option_notes, option_usd, stands_for
+from riskgraph.snapshot.options import option_notes, option_usd, stands_for
+from riskgraph.snapshot.requirements import unrealised_pnl
 from riskgraph.snapshot.shocks import price_moves
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from riskgraph.graph.exposure import ACCOUNT, ASSET, PROTOCOL, ExposureGraph
 from riskgraph.graph.holdings import NETTING, Holdings, holdings_of, netted, treasuries
 from riskgraph.graph.sales import Sales, sales_of
 from riskgraph.margin.account_health import margin_accounts
-from riskgraph.margin.options import option_notes
 from riskgraph.provenance import Provenance
+from riskgraph.snapshot.options import option_notes
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, summed
 from riskgraph.errors import InputError
-from riskgraph.margin.derivatives import unrealised_pnl
-from riskgraph.margin.options import option_usd, stands_for
 from riskgraph.snapshot.families import Families
 from riskgraph.snapshot.frames import protocol_terms
+from riskgraph.snapshot.options import option_usd, stands_for
+from riskgraph.snapshot.requirements import unrealised_pnl
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, Labels, summed
-from riskgraph.errors import InputError
-from riskgraph.margin.contracts import by_asset, contracts_of
+from riskgraph.arrays import Bools, Floats, Ints, Labels
 from riskgraph.margin.ladders import margin_of
 from riskgraph.margin.ledger import COLLATERAL, DEBT, Ledger
-from riskgraph.margin.options import option_rows
 from riskgraph.margin.rounding import Amounts, plain, quotient
 from riskgraph.snapshot.book import term_grid
+from riskgraph.snapshot.contracts import by_asset, contracts_of
+from riskgraph.snapshot.options import option_rows
+from riskgraph.snapshot.requirements import settlement_of
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
@@ -76,20 +76,7 @@ class PositionLedger(Ledger):
     @cached_property
     def settlement(self) -> int:
         """Asset in which PnL and fees are settled: the given one, else the collateral that is worth most there."""
-        book, label = self.snap.book, self.terms.label("settlement_asset")
-        pledged = book.rows("collateral") & (book.protocol == self.terms.protocol)
-        assets = np.unique(book.asset[pledged])
-        usd = summed(book.asset[pledged], book.usd[pledged], len(self.marks))[assets]
-        code = int(assets[np.argmax(usd)]) if len(assets) else -1
-        if label:
-            code = int(self.snap.labels("asset").index(label).as_py())
-        if code < 0 or not self.marks[code] > 0.0:
-            came = f"{self.snap.labels('asset')[code]}, which is worth nothing" if code >= 0 else "no collateral there"
-            raise InputError(
-                "protocols.settlement_asset: expected the asset in which PnL is settled (by default the collateral "
-                f"worth most there), got {came}, at {self.terms.protocol_label}"
-            )
-        return code
+        return settlement_of(self.snap, self.terms.protocol)
 
     @cached_property
     def marks(self) -> Floats:
@@ -157,7 +144,9 @@ class PositionLedger(Ledger):
         first, count = self._starts[margin], np.diff(self._starts)[margin]
         shift = np.cumsum(count) - count  # an account's rows stand together
         rows = np.repeat(first - shift, count) + np.arange(count.sum())
-        return rows[np.isin(self.side[rows], sides)]
+        wanted = np.zeros(len(SIDES) + 1, dtype=np.bool_)  # the last: the empty row's
+        wanted[list(sides)] = True
+        return np.asarray(rows[wanted[self.side[rows]]])
 
     @cached_property
     def _starts(self) -> Ints:

@@ -16,9 +16,9 @@ from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.errors import ConvergenceError
 from riskgraph.margin.close_calls import BAND
 from riskgraph.margin.derivatives import derivative_margins
-from riskgraph.margin.scanning import scanned_rows
 from riskgraph.margin.sums import sums_of
 from riskgraph.snapshot.book import moving_pairs
+from riskgraph.snapshot.scanning import scanned_rows
 from riskgraph.snapshot.shocks import opened_today
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from riskgraph.errors import Faults, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from riskgraph.margin.contracts import Contracts
+    from riskgraph.snapshot.contracts import Contracts
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["published_profit"]

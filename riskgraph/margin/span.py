@@ -14,10 +14,10 @@ import numpy as np
 from riskgraph.arrays import Floats, Ints, Labels, read_only, summed
 from riskgraph.margin import span_charges as charges
 from riskgraph.margin import span_tables as tables
-from riskgraph.margin.scanning import commodities_of, scan_risk
-from riskgraph.margin.scenarios import EXTREME_COVER, EXTREME_MOVE, Scenario, scenario_frame
 from riskgraph.margin.span_inputs import check_rate, portfolio_rows, risk_arrays_of, scenarios_of
 from riskgraph.provenance import Provenance
+from riskgraph.snapshot.scanning import commodities_of, scan_risk
+from riskgraph.snapshot.scenarios import EXTREME_COVER, EXTREME_MOVE, Scenario, scenario_frame
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from riskgraph.arrays import Floats
 from riskgraph.errors import InputError
-from riskgraph.margin.scanning import Commodities
+from riskgraph.snapshot.scanning import Commodities
 
 __all__ = ["ChargeRates", "calendar_charge", "charge_rates", "commodity_credit", "margin_parts", "short_option_minimum"]
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.errors import Faults, InputError
-from riskgraph.margin.contracts import Contracts
 from riskgraph.margin.published_arrays import published_profit
-from riskgraph.margin.scanning import RULE, scanned_rows
-from riskgraph.margin.scenarios import EXTREME_COVER, EXTREME_MOVE, Scenario, classic_scenarios, given_scenarios
+from riskgraph.snapshot.contracts import Contracts
 from riskgraph.snapshot.frames import protocol_terms
+from riskgraph.snapshot.scanning import RULE, scanned_rows
+from riskgraph.snapshot.scenarios import EXTREME_COVER, EXTREME_MOVE, Scenario, classic_scenarios, given_scenarios
 
 if TYPE_CHECKING:
     import pandas as pd

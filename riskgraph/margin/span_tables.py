@@ -11,9 +11,9 @@ from riskgraph.arrays import Floats, Ints
 if TYPE_CHECKING:
     import pandas as pd
 
-    from riskgraph.margin.scanning import Commodities
     from riskgraph.margin.span import SpanMargin
     from riskgraph.margin.span_charges import ChargeRates
+    from riskgraph.snapshot.scanning import Commodities
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["families_frame", "notes_on", "portfolio_index", "portfolios_frame", "scenario_numbers", "summary_lines"]

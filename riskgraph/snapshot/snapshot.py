@@ -323,6 +323,16 @@ class Snapshot:
 
         return shocks.with_shock(self, shock, follow, correlation=correlation)
 
+    def isolated(self) -> Snapshot:
+        """Return the same book under isolated margin: every long and short of a cross account in a bucket of its own.
+
+        A bucket holds its share of the account's equity, by initial (else maintenance) margin; accounts with equity of
+        0 or less are left out, and said in ``notes`` (see :func:`riskgraph.snapshot.isolation.isolation_of`).
+        """
+        from riskgraph.snapshot.isolation import isolation_of
+
+        return isolation_of(self).after
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write a folder of Parquet files, or one DuckDB file where ``path`` ends in ``.duckdb``; whole or not at all.
 

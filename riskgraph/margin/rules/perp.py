@@ -8,10 +8,10 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Ints
 from riskgraph.errors import InputError
-from riskgraph.margin.derivatives import unrealised_pnl
 from riskgraph.margin.rounding import Amounts
 from riskgraph.margin.rules.position_rule import Order, PositionRule, refuse_unmargined
 from riskgraph.margin.terms import Terms
+from riskgraph.snapshot.requirements import unrealised_pnl
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ class Perp(PositionRule):
     def margin_rates(self, ledger: PositionLedger) -> tuple[Amounts, Amounts]:
         """Rates and deductions of ``tiers``, else the rate of ``markets.maintenance_margin``."""
         from riskgraph.margin.ladders import deductions_of, tier_grid
-        from riskgraph.margin.options import option_rows
+        from riskgraph.snapshot.options import option_rows
 
         grid = tier_grid(ledger.snap, ledger.terms.protocol)
         options = np.append(option_rows(ledger.snap), False)[ledger.row]

@@ -9,7 +9,7 @@ import numpy as np
 from riskgraph.arrays import Bools
 from riskgraph.margin.rounding import Amounts, quotient
 from riskgraph.margin.rules.position_rule import Order, PositionRule, refuse_unmargined
-from riskgraph.margin.scanning import portfolio_requirement
+from riskgraph.snapshot.scanning import portfolio_requirement
 
 if TYPE_CHECKING:
     from riskgraph.margin.ledger import Request

@@ -10,9 +10,9 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Ints, Labels
 from riskgraph.errors import Faults, InputError
-from riskgraph.margin.derivatives import note_unmargined
 from riskgraph.margin.rounding import Amounts
 from riskgraph.margin.rules.rule import Rule
+from riskgraph.snapshot.requirements import note_unmargined
 
 if TYPE_CHECKING:
     from riskgraph.margin.ledger import Ledger, Request

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskgraph.arrays import Bools, Floats
-from riskgraph.margin.black76 import option_delta, option_value
+from riskgraph.snapshot.black76 import option_delta, option_value
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot

@@ -9,14 +9,22 @@ import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, summed
-from riskgraph.margin.contracts import Contracts, contracts_of
-from riskgraph.margin.scenarios import classic_scenarios
+from riskgraph.snapshot.contracts import Contracts, contracts_of
 from riskgraph.snapshot.frames import protocol_terms
+from riskgraph.snapshot.scenarios import classic_scenarios
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["RULE", "Commodities", "commodities_of", "portfolio_requirement", "scan_risk", "scanned_rows"]
+__all__ = [
+    "RULE",
+    "Commodities",
+    "commodities_of",
+    "portfolio_requirement",
+    "scan_risk",
+    "scan_risk_alone",
+    "scanned_rows",
+]
 
 RULE = "portfolio_margin"
 
@@ -92,3 +100,12 @@ def portfolio_requirement(snap: Snapshot, rows: Ints) -> tuple[Floats, Bools]:
     risk = scan_risk(book.units @ book.contracts.profit(scenarios))
     of_row = book.contracts.of_row
     return summed(book.margin, risk, len(snap.book.margin_account)), (price | volatility)[of_row]
+
+
+def scan_risk_alone(snap: Snapshot, rows: Ints) -> tuple[Floats, Bools]:
+    """Scan risk of each of some position rows with nothing against it, USD, and which of them lack a scan range."""
+    contracts, scenarios = contracts_of(snap, rows), classic_scenarios()
+    price, volatility = contracts.lacking(scenarios)
+    signed = np.where(snap.book.rows("short")[rows], -snap.book.amount[rows], snap.book.amount[rows])
+    risk = scan_risk(signed[:, None] * contracts.profit(scenarios)[contracts.of_row])
+    return risk, (price | volatility)[contracts.of_row]

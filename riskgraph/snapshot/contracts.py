@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints
-from riskgraph.margin.black76 import option_delta, option_value
-from riskgraph.margin.options import CALL
-from riskgraph.margin.scenarios import Scenario
+from riskgraph.snapshot.black76 import option_delta, option_value
+from riskgraph.snapshot.options import CALL
+from riskgraph.snapshot.scenarios import Scenario
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
