@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import riskgraph as rg
+from riskgraph.cli_cascade import cascade, watch
 from riskgraph.cli_input import check_book, check_output, one_format, read
 from riskgraph.cli_margin import calls, quote
 from riskgraph.cli_options import (
@@ -165,6 +166,8 @@ def reuse(
 
 app.command()(calls)
 app.command()(quote)
+app.command()(cascade)
+app.command()(watch)
 
 
 @app.command(name="map")

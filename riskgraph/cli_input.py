@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import riskgraph as rg
 from riskgraph.cli_output import working
 from riskgraph.errors import InputError
 
-__all__ = ["check_book", "check_output", "one_format", "read"]
+__all__ = ["check_book", "check_output", "moves_of", "one_format", "read"]
 
 TABLE_SUFFIXES = (".csv", ".gz", ".parquet", ".pq", ".html", ".json")  # of files; a folder of such a name misleads
 
@@ -77,3 +78,24 @@ def check_output(path: str, source: str, *suffixes: str) -> None:
         raise InputError(f"{path}: expected another path than the input's, got the same")
     if not target.absolute().parent.is_dir():
         raise InputError(f"{path}: expected an existing folder to write into, got {target.absolute().parent}")
+
+
+def moves_of(shock: Sequence[str] | None) -> dict[str, float]:
+    """Read what ``--shock ASSET=MOVE`` says.
+
+    >>> moves_of(["ETH=-0.3", "a=b=0.1"])
+    {'ETH': -0.3, 'a=b': 0.1}
+    """
+    moves: dict[str, float] = {}
+    for text in shock or ():
+        name, sign, move = text.rpartition("=")
+        try:
+            value = float(move)
+        except ValueError:
+            sign = ""
+        if not sign:
+            raise InputError(f"--shock: expected ASSET=MOVE such as ETH=-0.3, got {text!r}")
+        if name in moves:
+            raise InputError(f"--shock: expected one move of {name!r}, got several")
+        moves[name] = value
+    return moves

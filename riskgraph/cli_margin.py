@@ -1,4 +1,4 @@
-"""The commands on margin: health of margin accounts, and what one liquidation call does."""
+"""The commands on margin: calls and who pays them, health of margin accounts, and what one liquidation call does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import riskgraph as rg
-from riskgraph.cli_input import one_format, read
-from riskgraph.cli_options import TOP, AsCsv, AsJson, Assumptions, Shock, Source, Top, Totals, Verbose
+from riskgraph.cli_input import moves_of, one_format, read
+from riskgraph.cli_margin_pages import calls_data, calls_page
+from riskgraph.cli_options import (
+    TOP,
+    AsCsv,
+    AsJson,
+    Assumptions,
+    Follow,
+    Sharing,
+    Shock,
+    Source,
+    Top,
+    Topup,
+    Totals,
+    Verbose,
+)
 from riskgraph.cli_output import as_csv, as_json, frame_table, listed, put, render, safe, table, working, written
 from riskgraph.errors import InputError
 
@@ -27,15 +41,35 @@ def calls(
     price: Annotated[
         str | None, typer.Option(metavar="ASSET", help="Beside it the price of this asset at which each is liquidated.")
     ] = None,
-    shock: Shock = None, totals: Totals = None, top: Top = None, assumptions: Assumptions = False,
+    shock: Shock = None, sharing: Sharing = None, follow: Follow = "backing", topup: Topup = None,
+    totals: Totals = None, top: Top = None, assumptions: Assumptions = False,
     json: AsJson = False, csv: AsCsv = False, verbose: Verbose = False,
 ) -> None:  # fmt: skip
-    """Say which margin accounts are called, liquidatable or insolvent."""
+    """Say who is called for margin and who pays; with --health, which margin accounts stand where."""
+    one_format(json, csv)
+    if health:
+        if sharing or topup or follow != "backing":
+            raise InputError("--sharing, --follow, --topup: expected without --health, got both")
+        return _health(path, price, shock, totals, top, assumptions, json, csv)
+    if price is not None:
+        raise InputError("--price: expected together with --health, got no --health")
+    snap = read(path, totals)
+    with working("calling for margin"):
+        found = rg.margin_calls(snap, moves_of(shock) or None, call_sharing=sharing or "pro_rata", follow=follow,
+                                topup=topup)  # fmt: skip
+    if json:
+        return put(as_json(calls_data(found, top)))
+    if csv:
+        return put(as_csv(found.calls if top is None else found.calls.head(top)))
+    return put(render(*calls_page(found, snap, top or TOP, everything=assumptions)))
+
+
+def _health(
+    path: str, price: str | None, shock: Sequence[str] | None, totals: str | None, top: int | None, assumptions: bool,
+    json: bool, csv: bool,
+) -> None:  # fmt: skip
     from riskgraph.margin.account_health import STATUSES
 
-    one_format(json, csv)
-    if not health:
-        raise InputError("calls: expected --health, got no option that says what to show")
     snap = _shocked(read(path, totals), shock)
     with working("forming health"):
         frame = rg.health(snap)
@@ -108,13 +142,5 @@ def _moves(movements: pd.DataFrame) -> Any:
 
 def _shocked(snap: rg.Snapshot, shock: Sequence[str] | None) -> rg.Snapshot:
     """Move prices by what ``--shock ASSET=MOVE`` says."""
-    moves: dict[str, float] = {}
-    for text in shock or ():
-        name, sign, move = text.rpartition("=")
-        try:
-            moves[name] = float(move)
-        except ValueError:
-            sign = ""
-        if not sign:
-            raise InputError(f"--shock: expected ASSET=MOVE such as ETH=-0.3, got {text!r}")
+    moves = moves_of(shock)
     return snap.with_shock(moves) if moves else snap

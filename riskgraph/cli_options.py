@@ -14,12 +14,15 @@ __all__ = [
     "AsJson",
     "AssetShock",
     "Assumptions",
+    "Follow",
     "Liquidity",
     "Model",
     "Netting",
+    "Sharing",
     "Shock",
     "Source",
     "Top",
+    "Topup",
     "Totals",
     "Verbose",
 ]
@@ -48,3 +51,11 @@ Shock = Annotated[
     list[str] | None,
     typer.Option(metavar="ASSET=MOVE", help="A price move first, -0.3 is a fall of 30 %; may stand several times."),
 ]
+Sharing = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PROTOCOL", help="Serve this protocol's calls first, then those of the next one named; else pro rata."
+    ),
+]
+Follow = Annotated[str, typer.Option(help="Who else a shock moves: backing, family or none.")]
+Topup = Annotated[str | None, typer.Option(help="first or never: whether calls are paid where there is no grace.")]

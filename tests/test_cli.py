@@ -203,7 +203,19 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "--help")
     assert text == said(capsys)
     commands = {line.split()[0] for line in text.split("Commands:")[1].splitlines() if line.strip()}
-    assert commands == {"info", "validate", "rank", "reuse", "calls", "quote", "map", "convert", "datasets"}
+    assert commands == {
+        "info",
+        "validate",
+        "rank",
+        "reuse",
+        "calls",
+        "quote",
+        "cascade",
+        "watch",
+        "map",
+        "convert",
+        "datasets",
+    }
     assert said(capsys, "--version") == f"riskgraph {rg.__version__}\n"
     for command in commands:
         assert f"riskgraph {command}" in said(capsys, command, "--help")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 
 import riskgraph as rg
 from riskgraph import cli_output
 from riskgraph.cli import main
-from tests.terminal import said
+from tests.terminal import book, said
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +64,38 @@ def test_a_refused_quote_is_an_answer(capsys: pytest.CaptureFixture[str]) -> Non
     assert "refused, healthy" in said(capsys, "quote", "toy", "dave", "beta")
 
 
+def test_margin_calls_are_the_public_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    found = rg.margin_calls(rg.datasets.load("toy"), {"ETH": -0.35})
+    call = ("calls", "toy", "--shock", "ETH=-0.35")
+    data = json.loads(said(capsys, *call, "--json"))
+    assert data["summary"] == found.summary()
+    for name in ("calls", "payments", "wallets", "tokens", "donors"):
+        assert len(data[name]) == len(getattr(found, name))
+    (row,) = csv.DictReader(io.StringIO(said(capsys, *call, "--csv")))
+    (real,) = found.to_frame().to_dict("records")
+    for name in ("required_usd", "paid_usd", "unmet_usd", "health_after"):
+        assert float(row[name]) == data["calls"][0][name] == real[name]
+    lines = said(capsys, *call).splitlines()
+    assert lines[0] == found.summary()
+    assert "alice   gamma     0.975   1.25   $13.2k      $10.0k          $0 $3.20k         1.17 restricted" in lines
+
+
+def test_a_book_without_call_levels_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = book(tmp_path / "plain")
+    (folder / "markets.csv").write_text("protocol,asset,liquidation_threshold\nlend,ETH,0.8\n", encoding="utf-8")
+    text = said(capsys, "calls", str(folder))
+    assert text.startswith("0 calls on 0 accounts") and "no protocol has a call_level" in text
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (("calls", "toy"), "calls: expected --health"),
+        (("calls", "toy", "--price", "ETH"), "--price: expected together with --health"),
+        (("calls", "toy", "--health", "--topup", "first"), "--sharing, --follow, --topup: expected without --health"),
+        (("calls", "toy", "--sharing", "mars"), "call_sharing: expected protocols of the snapshot, got mars"),
+        (("calls", "toy", "--topup", "last"), "topup: expected 'first', 'never' or nothing, got 'last'"),
+        (("calls", "toy", "--shock", "MOON=-0.1"), "shock: expected assets of the snapshot, got 'MOON'"),
+        (("calls", "toy", "--shock", "ETH=-0.1", "--shock", "ETH=-0.2"), "--shock: expected one move of 'ETH'"),
         (("calls", "toy", "--health", "--shock", "ETH"), "--shock: expected ASSET=MOVE such as ETH=-0.3, got 'ETH'"),
         (("calls", "toy", "--health", "--shock", "ETH=low"), "--shock: expected ASSET=MOVE"),
         (("calls", "toy", "--health", "--shock", "ETH=-1"), "expected a relative move above -1"),

@@ -10,11 +10,12 @@ import numpy as np
 from riskgraph.arrays import Bools, Floats, Ints, Places, read_only
 from riskgraph.errors import Faults
 from riskgraph.margin.close_calls import BAND, cancelling, settle
-from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins, note_unmargined
+from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins
 from riskgraph.margin.recovery import due_in_recovery
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.margin.sums import Sums, sums_of
 from riskgraph.snapshot.frames import protocol_terms
+from riskgraph.snapshot.requirements import note_unmargined
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "liquidatable",
     "margin_accounts",
     "margin_names",
+    "status_codes",
 ]
 
 STATUSES = ("insolvent", "liquidatable", "called", "healthy")
@@ -175,7 +177,7 @@ def health(snap: Snapshot) -> pd.DataFrame:
     margins = formed(snap)
     check_told(snap, margins)
     status = pd.Categorical.from_codes(
-        _status(snap, margins), dtype=pd.CategoricalDtype(list(STATUSES)), validate=False
+        status_codes(snap, margins), dtype=pd.CategoricalDtype(list(STATUSES)), validate=False
     )
     return pd.DataFrame(
         {
@@ -189,7 +191,8 @@ def health(snap: Snapshot) -> pd.DataFrame:
     )
 
 
-def _status(snap: Snapshot, margins: MarginAccounts) -> Ints:
+def status_codes(snap: Snapshot, margins: MarginAccounts) -> Ints:
+    """Give the place in ``STATUSES`` of every margin account, int8."""
     low, level = margins.low, call_levels(snap)
     value, due = margins.health[low], liquidatable(snap, margins)
     called = value < level[snap.book.margin_protocol[low]]  # NaN: no calls

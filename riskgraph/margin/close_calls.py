@@ -106,7 +106,8 @@ def _close(
     value, worth, debt = health[low], sums.collateral[low], sums.debt[low]
     calls = level[book.margin_protocol[low]]
     close = (np.abs(value - 1.0) < BAND) | (np.abs(value - calls) < BAND * calls)  # NaN: no call, cannot be told
-    close |= np.abs(worth - debt) <= BAND * (np.abs(worth) + debt)
+    held = np.abs(worth) + debt
+    close |= (np.abs(worth - debt) <= BAND * held) & (held > 0.0)  # of nothing there is nothing to decide
     odd = cancelling(book, derivatives)
     if odd is not None:
         close[odd[low]] |= _close_after_cancelling(snap, sums, derivatives, level, low[odd[low]])
@@ -132,7 +133,7 @@ def _close_after_cancelling(
     close: Bools = (np.abs(worth) <= BAND * terms)[at]
     for of_margin in (np.ones(len(at)), level[book.margin_protocol[at]]):
         close |= np.abs(value[at] - of_margin * need[at]) <= BAND * (terms[at] + np.abs(need[at]))
-    return close
+    return close & (terms[at] > 0.0)
 
 
 def _said(value: float) -> Fraction:

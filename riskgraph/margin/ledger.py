@@ -54,6 +54,7 @@ class Ledger:
         self.scales = _scales(snap) if exact else plain(_scales(snap))  # by asset
         self.scale = self.scales[self.asset]
         self.threshold = self._thresholds(np.append(book.threshold, np.nan)[self.row])
+        self.bonus = np.append(book.bonus, np.nan)[self.row]  # given ones, NaN elsewhere
         self.weight = self._debt_weights()
         self.extra_collateral, self.extra_weighted, self.extra_debt = self._remainders()
         self.movements: list[Movements] = []

@@ -15,13 +15,13 @@ from riskgraph.margin.rounding import Amounts
 if TYPE_CHECKING:
     from riskgraph.margin.rules.rule import Pair, PairRule
 
-__all__ = ["settle_pairs"]
+__all__ = ["pair_of", "settle_pairs"]
 
 
 def settle_pairs(ledger: Ledger, rule: PairRule, request: Request) -> None:
     """Carry out calls on different accounts at once: holdings change, and a step each says what happened."""
     before = ledger.health()[request.margin]
-    pair, pledged, owed = _pair(ledger, rule, request)
+    pair, pledged, owed = pair_of(ledger, rule, request)
     made = rule.call(pair)
     done = np.asarray(made.refused == "", dtype=np.bool_)
     repaid, seized, fee = (np.where(done, part, 0) for part in (made.repaid, made.seized, made.fee))
@@ -76,7 +76,7 @@ def _to_liquidator(
     ledger.credit(who, ledger.terms.protocol_label, "debt", ledger.asset[owed], paid, "taken over")
 
 
-def _pair(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Ints, Ints]:
+def pair_of(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Ints, Ints]:
     """Give what calls see, and the rows of collateral and debt that they are on (-1: none)."""
     from riskgraph.margin.rules.rule import Pair
 
@@ -139,7 +139,7 @@ def _market_term(ledger: Ledger, rows: Ints, name: str) -> Amounts:
 
 def _bonus(ledger: Ledger, pledged: Ints) -> Amounts:
     """Bonus of collateral rows: of the account's e-mode category, else of the market, else the rule's default."""
-    given = np.append(ledger.snap.book.bonus, np.nan)[ledger.row[pledged]]
+    given = ledger.bonus[pledged]
     blind = np.isnan(given) & (pledged >= 0)
     given[pledged < 0] = 0.0
     given[blind] = ledger.terms.of_assets("liquidation_bonus", ledger.asset[pledged[blind]])

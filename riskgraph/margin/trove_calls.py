@@ -18,7 +18,7 @@ from riskgraph.snapshot.schema import SIDES
 if TYPE_CHECKING:
     from riskgraph.margin.rules.troves import TroveRule
 
-__all__ = ["settle_troves"]
+__all__ = ["Batch", "gone_through", "settle_troves"]
 
 _NOTHING = TroveCall("", 0, 0, 0, 0, 0, 0)
 # Where each part of a trove goes: field of the call, side of the row that it leaves, and why.
@@ -37,7 +37,7 @@ def settle_troves(ledger: Ledger, rule: TroveRule, request: Request) -> None:
     books = books_of(ledger)
     branch = books.branch(ledger, rule)
     before = books.health(ledger, request.margin)
-    batch = _gone_through(rule, books, branch, request.margin)
+    batch = gone_through(rule, books, branch, request.margin)
     settlement = _Settlement(ledger, rule, books, branch, batch)
     if batch.done.any():
         settlement.close()
@@ -48,7 +48,7 @@ def settle_troves(ledger: Ledger, rule: TroveRule, request: Request) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Batch:
+class Batch:
     """What a batch does, call by call: to whom, what, or why not; whether the rule's own test is met; what it met."""
 
     margin: Ints
@@ -63,7 +63,7 @@ class _Batch:
         return np.asarray(self.refused == "", dtype=np.bool_)
 
 
-def _gone_through(rule: TroveRule, books: TroveBooks, branch: Branch, margins: Ints) -> _Batch:
+def gone_through(rule: TroveRule, books: TroveBooks, branch: Branch, margins: Ints) -> Batch:
     """Go through a batch in its order; every call meets what the ones before have left of pool and system."""
     closed: set[int] = set()
     holders = int(np.count_nonzero(books.stake > 0))  # somebody must be left who can take what is handed on
@@ -88,13 +88,13 @@ def _gone_through(rule: TroveRule, books: TroveBooks, branch: Branch, margins: I
     if reason != rule.healthy_reason:  # refused as a whole
         calls = [None] * len(calls)
     refused = np.array([reason if call is None else "" for call in calls], dtype=object)
-    return _Batch(margins, [call or _NOTHING for call in calls], refused, np.array(allowed, dtype=np.bool_), met)
+    return Batch(margins, [call or _NOTHING for call in calls], refused, np.array(allowed, dtype=np.bool_), met)
 
 
 class _Settlement:
     """Changes that a batch makes, once for all of it: O(troves), however long the batch is."""
 
-    def __init__(self, ledger: Ledger, rule: TroveRule, books: TroveBooks, branch: Branch, batch: _Batch) -> None:
+    def __init__(self, ledger: Ledger, rule: TroveRule, books: TroveBooks, branch: Branch, batch: Batch) -> None:
         self.ledger, self.rule, self.books, self.branch, self.batch = ledger, rule, books, branch, batch
         self.part = {
             one.name: np.array([getattr(call, one.name) for call in batch.calls], dtype=ledger.amount.dtype)

@@ -37,6 +37,7 @@ class Account:
     collaterals: tuple[Token, ...]
     debts: tuple[Token, ...]
     terms: dict = field(default_factory=dict)
+    closing: bool = False  # called as though it were liquidatable, whatever its health (closeout of a margin call)
 
 
 @dataclass
@@ -114,7 +115,7 @@ def lending(account, collateral, debt, repay=MOST):
     weighted = sum(token.usd * token.terms["liquidation_threshold"] for token in account.collaterals)
     owed = sum(token.usd for token in account.debts)
     health = ratio(weighted, owed)
-    if not weighted < owed:
+    if not (weighted < owed or account.closing):
         return Call(False, health, "healthy")
     small = min(collateral.usd, debt.usd) < terms["min_base_max_close_factor_threshold"]
     whole = small or health <= terms["close_factor_hf_threshold"]
@@ -148,7 +149,7 @@ def aave_v2(account, collateral, debt, repay=MOST):
     weighted = sum(usd(t, t.amount, down, 18) * t.terms["liquidation_threshold"] for t in account.collaterals)
     owed = sum(usd(t, t.amount, down, 18) for t in account.debts)
     health = ratio(weighted, owed)
-    if not weighted < owed:
+    if not (weighted < owed or account.closing):
         return Call(False, health, "LPCM_HEALTH_FACTOR_NOT_BELOW_THRESHOLD")
     if threshold == 0 or collateral.amount == 0:
         return Call(True, health, "LPCM_COLLATERAL_CANNOT_BE_LIQUIDATED")
@@ -188,7 +189,7 @@ def aave_v3(account, collateral, debt, repay=MOST):
     total, owed, health = aave_v3_totals(account)
     threshold, bonus = aave_v3_terms(collateral)
     bonus = 1 + bonus
-    if not health < 1:
+    if not (health < 1 or account.closing):
         return Call(False, health, "HealthFactorNotBelowThreshold")
     if threshold == 0 or collateral.amount == 0:
         return Call(True, health, "CollateralCannotBeLiquidated")
@@ -231,7 +232,7 @@ def aave_v4(account, collateral, debt, repay=MOST):
     weighted = sum(t.usd * t.terms["liquidation_threshold"] for t in account.collaterals)
     owed = sum(t.usd for t in account.debts)
     health = ratio(weighted, owed)
-    below = weighted < owed
+    below = weighted < owed or account.closing
     reasons = (
         ("InvalidDebtToCover", repay is not MOST and repay == 0),
         ("ReserveNotSupplied", collateral.amount == 0),
@@ -258,8 +259,8 @@ def aave_v4_amounts(terms, health, owed, collateral, debt, repay, shares=None, i
     factor, target = collateral.terms["liquidation_threshold"], terms["target_health_factor"]
     bonus = aave_v4_bonus(terms, health, 1 + collateral.terms["liquidation_bonus"])
     cover = INFINITE if repay is MOST else repay
-    to_target = INFINITE
-    if debt.price > 0:
+    to_target = INFINITE  # also where no repayment gets there; the contract's settings keep bonus · factor below 1
+    if debt.price > 0 and target > bonus * factor:
         to_target = up(owed * (target - health) / ((target - bonus * factor) * debt.price), ray)
     premium_paid = premium if to_target >= premium else min(up(to_target, unit), premium)
     if cover < up(premium_paid, unit):
@@ -340,7 +341,7 @@ def compound_v2(account, collateral, debt, repay=MOST):
     health = ratio(Fraction(power), Fraction(owed))
     if unpriced(account, collateral, debt):
         return Call(False, health, "PRICE_ERROR")
-    if not power < owed:
+    if not (power < owed or account.closing):
         return Call(False, health, "INSUFFICIENT_SHORTFALL")
     limit = math.floor(account.terms.get("close_factor", Fraction(1, 2)) * wad) * int(debt.amount * unit) // wad
     price, rate, ctokens = compound_v2_side(collateral)
@@ -374,7 +375,7 @@ def compound_v2_plain(account, collateral, debt, repay=MOST):
     health = ratio(power, owed)
     if unpriced(account, collateral, debt):
         return Call(False, health, "PRICE_ERROR")
-    if not power < owed:
+    if not (power < owed or account.closing):
         return Call(False, health, "INSUFFICIENT_SHORTFALL")
     limit = down(account.terms.get("close_factor", Fraction(1, 2)) * debt.amount, debt.decimals)
     rate = debt.price * (1 + collateral.terms["liquidation_bonus"]) / collateral.price
@@ -460,7 +461,7 @@ def euler_v1(account, collateral, debt, repay=MOST):
     weighted = sum(t.usd * t.terms["liquidation_threshold"] for t in account.collaterals)
     owed = sum(t.usd / t.terms.get("borrow_factor", 1) for t in account.debts)
     health = ratio(weighted, owed)
-    if not weighted < owed:
+    if not (weighted < owed or account.closing):
         refused = "e/liq/excessive-repay-amount" if repay is not MOST and repay > 0 else ""
         return Call(False, health, refused)
     discount = terms["base_discount"] + 1 - health
@@ -495,7 +496,7 @@ def euler_v2(account, collateral, debt, repay=MOST):
     weighted = sum(down(worth[t.label] * t.terms["liquidation_threshold"], places) for t in account.collaterals)
     owed = down(debt.usd, places)
     health = ratio(weighted, owed)
-    if weighted > owed or debt.amount == 0:
+    if (weighted > owed and not account.closing) or debt.amount == 0:
         refused = "E_ExcessiveRepayAmount" if repay is not MOST and repay > 0 else ""
         return Call(False, health, refused)
     factor = down(health, places) if owed > 0 else Fraction(1)

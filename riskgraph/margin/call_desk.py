@@ -1,0 +1,273 @@
+"""Margin calls round by round: who is called, who pays, whose grace is over (METHODS 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from riskgraph.arrays import Bools, Floats, Ints
+from riskgraph.errors import InputError
+from riskgraph.margin.account_health import MarginAccounts, call_levels
+from riskgraph.margin.call_sources import Donors, OpenCalls, Paid, paid_by_owners
+from riskgraph.margin.cascade_book import COLLATERAL
+from riskgraph.snapshot.book import term_grid
+
+if TYPE_CHECKING:
+    from riskgraph.margin.cascade_book import CascadeBook
+    from riskgraph.snapshot.snapshot import Snapshot
+
+__all__ = ["NEVER", "CallDesk", "CallRound", "CallTerms", "call_terms"]
+
+NEVER = -1
+_MET = 1e-12  # share of a need below which what is unmet is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class CallTerms:
+    """How protocols call, arrays of shape (n_protocols,): level (NaN: no calls), target, grace in rounds.
+
+    An account without a call gives what its target does not need; where neither target nor level is given, only what
+    stands against no debt.
+
+    ``first`` says where calls are paid before liquidation although there is no grace; ``accepts`` (n_protocols,
+    n_assets) is above 0 where an asset that is posted counts: it has a threshold there, or stands as collateral;
+    ``rank`` orders protocols where they are served one after another.
+    """
+
+    level: Floats
+    target: Floats
+    grace: Ints
+    first: Bools
+    accepts: Floats
+    rank: Ints
+    in_order: bool
+
+
+def call_terms(snap: Snapshot, call_sharing: str | Sequence[str], topup: str | None) -> CallTerms:
+    """Read the terms of calls.
+
+    Raises
+    ------
+    InputError
+        A target is below its call level or stands without one, ``call_sharing`` names an unknown protocol, or
+        ``topup`` is another word.
+    """
+    table, names = snap.table("protocols"), snap.labels("protocol").to_pylist()
+    n = len(names)
+    level, target = call_levels(snap), np.full(n, np.nan)
+    target[table.code("protocol")] = table.number("target_health")
+    wrong = [names[at] for at in range(n) if target[at] < level[at]]
+    if wrong:
+        raise InputError(
+            f"protocols.target_health: expected at least the call_level, got less for {', '.join(wrong[:5])}"
+        )
+    grace = np.zeros(n)
+    grace[table.code("protocol")] = np.nan_to_num(table.number("grace_rounds"))
+    first = np.zeros(n, dtype=np.bool_)
+    first[table.code("protocol")] = [word == "first" for word in table.text("topup")]
+    if topup not in (None, "first", "never"):
+        raise InputError(f"topup: expected 'first', 'never' or nothing, got {topup!r}")
+    if topup:
+        first[:] = topup == "first"
+    rank = _ranks(names, call_sharing)
+    return CallTerms(
+        level, np.where(np.isnan(target), level, target), np.ceil(grace).astype(np.int64), first, _accepted(snap), rank,
+        not isinstance(call_sharing, str),
+    )  # fmt: skip
+
+
+def _ranks(names: list[str], call_sharing: str | Sequence[str]) -> Ints:
+    if isinstance(call_sharing, str):
+        if call_sharing != "pro_rata":
+            raise InputError(f"call_sharing: expected 'pro_rata' or a list of protocols, got {call_sharing!r}")
+        return np.zeros(len(names), dtype=np.int64)
+    if not isinstance(call_sharing, Sequence):
+        raise InputError(f"call_sharing: expected 'pro_rata' or a list of protocols, got {call_sharing!r}")
+    unknown = [str(name) for name in call_sharing if name not in names]
+    if unknown:
+        raise InputError(f"call_sharing: expected protocols of the snapshot, got {', '.join(unknown[:5])}")
+    told = {name: at for at, name in reversed(list(enumerate(call_sharing)))}
+    return np.array([told.get(name, len(told) + at) for at, name in enumerate(names)], dtype=np.int64)
+
+
+def _accepted(snap: Snapshot) -> Floats:
+    """Give what a dollar of an asset that is posted counts for at a protocol; 0 where it is not taken."""
+    shape = (len(snap.labels("protocol")), len(snap.labels("asset")))
+    markets, emodes = snap.table("markets"), snap.table("emodes")
+    threshold = np.nan_to_num(term_grid(markets, "liquidation_threshold", shape))
+    ratio = term_grid(markets, "liquidation_ratio", shape)
+    threshold = np.where(ratio > 0.0, 1.0 / np.where(ratio > 0.0, ratio, 1.0), threshold)
+    if "liquidation_threshold" in emodes.numbers:
+        np.maximum.at(
+            threshold,
+            (emodes.code("protocol"), emodes.code("asset")),
+            np.nan_to_num(emodes.number("liquidation_threshold")),
+        )
+    trades = snap.rows.trades
+    if trades.any():  # a venue of longs and shorts takes what it lists or holds
+        haircut = term_grid(markets, "haircut", shape)
+        margin = np.zeros(shape, dtype=np.bool_)
+        margin[markets.code("protocol"), markets.code("asset")] = True
+        placed = snap.rows.pair_protocol >= 0
+        margin[snap.rows.pair_protocol[placed], snap.rows.pair_asset[placed]] = True
+        taken = np.where(np.isnan(haircut), np.where(margin, 1.0, 0.0), 1.0 - np.nan_to_num(haircut))
+        threshold[trades] = taken[trades]
+    held = snap.rows.rows("collateral") & ~trades[snap.rows.protocol]
+    venue, asset = snap.rows.protocol[held], snap.rows.asset[held]
+    pledged = np.zeros(shape)
+    pledged[venue, asset] = np.where(np.nan_to_num(snap.rows.threshold[held]) > 0.0, 1.0, 0.0)
+    threshold = np.where(threshold > 0.0, threshold, pledged)  # a threshold of the account's own
+    flag = markets.flag("usable_as_collateral")
+    barred = flag == 0
+    threshold[markets.code("protocol")[barred], markets.code("asset")[barred]] = 0.0
+    return threshold
+
+
+@dataclass(frozen=True, eq=False)
+class CallRound:
+    """Calls of a round: arrays by open call, and what was paid.
+
+    ``issued`` is the round in which a call was made, ``health`` that of the account when it was, ``required_usd`` the
+    least repayment that cures, ``target`` and shortfall as in :class:`OpenCalls`; ``paid`` None where nobody has money.
+    """
+
+    calls: OpenCalls
+    issued: Ints
+    health: Floats
+    required_usd: Floats
+    paid: Paid | None
+    cured: Ints
+
+    @property
+    def unmet_usd(self) -> Floats:
+        """Least repayment that would still cure each call, USD."""
+        lacking = self.paid.unmet if self.paid is not None else self.calls.shortfall
+        short = self.calls.shortfall > 0.0
+        return np.asarray(
+            self.required_usd * np.divide(lacking, self.calls.shortfall, out=np.zeros(len(short)), where=short)
+        )
+
+    def part(self, which: Ints) -> CallRound:
+        """Give some of the calls, those that were paid among them."""
+        paid = self.paid
+        if paid is not None:
+            place = np.full(len(self.calls), -1)
+            place[which] = np.arange(len(which))
+            paid = replace(paid, call=place[paid.call], unmet=paid.unmet[which])
+        return CallRound(
+            self.calls.part(which), self.issued[which], self.health[which], self.required_usd[which], paid, self.cured
+        )
+
+
+class CallDesk:
+    """State of every margin account: round in which its open call was issued, or none."""
+
+    def __init__(self, book: CascadeBook, terms: CallTerms) -> None:
+        self.book, self.terms = book, terms
+        rows = book.rows
+        self.issued = np.full(len(rows.margin_account), NEVER)
+        self.level = terms.level[rows.margin_protocol]
+        self.target = terms.target[rows.margin_protocol]
+        self.posted, self.given = self._counts()
+
+    def _counts(self) -> tuple[Floats, Floats]:
+        """Give what a dollar counts for in rows of collateral: where it is posted (0: not taken), where it is given."""
+        rows, accepts = self.book.rows, self.terms.accepts
+        mine = np.flatnonzero((rows.side == COLLATERAL) & ~np.isnan(self.terms.target)[rows.protocol])
+        posted, given = np.zeros(len(rows.side)), np.zeros(len(rows.side))
+        venue, asset = rows.protocol[mine], rows.asset[mine]
+        given[mine] = np.where(rows.trades[venue], accepts[venue, asset], np.nan_to_num(rows.threshold[mine]))
+        posted[mine] = np.where(accepts[venue, asset] > 0.0, given[mine], 0.0)
+        return posted, given
+
+    def make(self, now: int, margins: MarginAccounts, due: Bools) -> CallRound:
+        """Make calls and have them paid; ``due`` says which margin accounts their rule liquidates."""
+        low = self.below(margins)
+        protocol = self.book.rows.margin_protocol
+        cured = self._lapsed(low)
+        at_once = due[low] & (self.terms.grace[protocol[low]] == 0) & ~self.terms.first[protocol[low]]
+        open_now = low[~at_once]
+        fresh = open_now[self.issued[open_now] == NEVER]
+        self.issued[fresh] = now
+        calls = OpenCalls(open_now, self._shortfall(margins, open_now), self.target[open_now],
+                          self.terms.rank[protocol[open_now]], self._traded(margins, open_now))  # fmt: skip
+        required = self._required(calls)
+        paid = self._paid(margins, calls, due) if len(open_now) else None
+        return CallRound(calls, self.issued[open_now].copy(), margins.health[open_now], required, paid, cured)
+
+    def below(self, margins: MarginAccounts) -> Ints:
+        """Margin accounts below their call level; one that was just paid up to it is not."""
+        low = margins.low
+        return low[margins.health[low] < self.level[low] * (1.0 - _MET)]
+
+    def _lapsed(self, low: Ints) -> Ints:
+        """Take back the calls on accounts that are no longer below their level; give them."""
+        still = np.zeros(len(self.issued), dtype=np.bool_)
+        still[low] = True
+        cured = np.flatnonzero((self.issued != NEVER) & ~still)
+        self.issued[cured] = NEVER
+        return cured
+
+    def look_again(self, margins: MarginAccounts) -> None:
+        """Take back calls that payments have met."""
+        self._lapsed(self.below(margins))
+
+    def _traded(self, margins: MarginAccounts, at: Ints) -> Bools:
+        if margins.derivatives is None:
+            return np.zeros(len(at), dtype=np.bool_)
+        return np.asarray(margins.derivatives.positions[at] > 0)
+
+    def _shortfall(self, margins: MarginAccounts, at: Ints) -> Floats:
+        """T · D − W, or T · MM − equity, of some margin accounts; weighted USD."""
+        target = self.target[at]
+        lacking = target * margins.burden[at] - margins.weighted[at]
+        if margins.derivatives is not None:
+            known = margins.derivatives
+            by_margin = target * known.maintenance[at] - known.equity[at]
+            lacking = np.where(self._traded(margins, at), by_margin, lacking)
+        return np.asarray(lacking)
+
+    def asked(self, margins: MarginAccounts, at: Ints) -> tuple[Floats, Floats, Floats]:
+        """Shortfall (weighted USD), least repayment (USD) and what a dollar of repayment cures, of margin accounts."""
+        whole = OpenCalls(at, self._shortfall(margins, at), self.target[at], at, self._traded(margins, at))
+        return whole.shortfall, self._required(whole), whole.cured_by_a_dollar
+
+    @staticmethod
+    def _required(calls: OpenCalls) -> Floats:
+        return np.asarray(np.maximum(calls.shortfall, 0.0) / calls.cured_by_a_dollar)
+
+    def _paid(self, margins: MarginAccounts, calls: OpenCalls, due: Bools) -> Paid:
+        donors = self._donors(margins, calls, due)
+        return paid_by_owners(self.book, calls, donors, self.posted, self.given, self.terms.in_order)
+
+    def _donors(self, margins: MarginAccounts, calls: OpenCalls, due: Bools) -> Donors:
+        """Margin accounts of the same owners without a call, with more than their target asks for."""
+        rows = self.book.rows
+        owner = np.zeros(len(self.book.snap.labels("account")), dtype=np.bool_)
+        owner[rows.margin_account[calls.margin]] = True
+        at = np.flatnonzero(owner[rows.margin_account] & (self.issued == NEVER) & ~due)
+        at = at[~self._traded(margins, at)]
+        free = margins.debt[at] <= 0.0
+        with np.errstate(invalid="ignore"):
+            excess = margins.weighted[at] - self.target[at] * margins.burden[at]  # NaN: no target, nothing to give
+        excess = np.where(free, np.inf, excess)
+        gives = excess > _MET * margins.weighted[at]  # less is what rounding left of a payment
+        return Donors(at[gives], excess[gives], margins.collateral[at[gives]])
+
+    def shut(self, now: int, margins: MarginAccounts, due: Bools, closeout: bool) -> tuple[Bools, Ints]:
+        """Which of the due accounts are not protected by grace; and, with ``closeout``, who is called and expired."""
+        rows, open_calls = self.book.rows, self.issued != NEVER
+        expired = open_calls & (now >= self.issued + self.terms.grace[rows.margin_protocol])
+        fair = due & (~open_calls | expired)
+        if not closeout:
+            return fair, np.zeros(0, dtype=np.int64)
+        at = np.flatnonzero(expired & ~due)
+        return fair, at[margins.health[at] < self.level[at] * (1.0 - _MET)]
+
+    def pending(self, now: int) -> bool:
+        """Whether somebody's grace still runs."""
+        grace = self.terms.grace[self.book.rows.margin_protocol]
+        return bool(((self.issued != NEVER) & (now < self.issued + grace)).any())

@@ -1,0 +1,194 @@
+"""Who bears debt that no collateral is left for: reserve, deficit, lenders (METHODS 5.6), on a whole book at once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from riskgraph.arrays import Floats, Ints, summed
+from riskgraph.margin.cascade_book import COLLATERAL, DEBT, DEPOSIT
+from riskgraph.margin.market_clearing import WORTH_COMPILING
+from riskgraph.margin.rules.shelf import rule_named
+
+if TYPE_CHECKING:
+    from riskgraph.margin.cascade_book import CascadeBook
+    from riskgraph.margin.cascade_flows import Flows
+
+__all__ = ["LossBook"]
+
+_ROUNDING = 1e-12  # share of a loss below which what supply does not cover is rounding
+
+
+class LossBook:
+    """Losses of lenders and protocols, as they are met round by round.
+
+    ``borne`` adds up USD by protocol, in the columns ``reserve``, ``deficit``, ``lenders``, ``adl`` (counterparties)
+    and ``nobody`` (there was no supply left to take it from); ``written_off`` by margin account.
+    """
+
+    COLUMNS = ("reserve", "deficit", "lenders", "adl", "nobody")
+
+    def __init__(self, book: CascadeBook, flows: Flows) -> None:
+        self.book, self.flows = book, flows
+        self.borne = np.zeros((book.shape[0], len(self.COLUMNS)))
+        self.written_off = np.zeros(len(book.rows.margin_account))
+        rules = [rule_named(name) for name in book.snap.venues.rule]
+        self._told = np.full(len(book.rows.pair_asset), np.nan)  # published supply by pair
+        self._written: list[Ints] = []  # pairs whose lenders were written down
+        self.bearer = np.array([rule.bearer for rule in rules], dtype=object)
+
+    def write_off(self, margins: Ints) -> None:
+        """Take all debts of margin accounts off the books; each rule's bearer bears them."""
+        book, held = self.book, self.book.rows
+        margins = margins[(self.bearer != "none")[held.margin_protocol[margins]]]
+        rows, place = book.rows_of(margins)
+        owed = (held.side[rows] == DEBT) & (book.amount[rows] > 0.0)
+        rows, place = rows[owed], place[owed]
+        if not len(rows):
+            return
+        units, pair = book.amount[rows], held.pair[rows]
+        usd = units * book.pair_price[pair]
+        self.written_off[margins] += summed(place, usd, len(margins))
+        book.put(rows, np.zeros(len(rows)))
+        self.bear(summed(pair, units, len(held.pair_asset)))
+
+    def bear(self, lost: Floats) -> None:
+        """Spread units that protocols have lost, by pair; a reserve pays for one asset after another, by label."""
+        book, rows = self.book, self.book.rows
+        at = np.flatnonzero(lost > 0.0)
+        protocol, asset, units = rows.pair_protocol[at], rows.pair_asset[at], lost[at]
+        np.subtract.at(book.venue, (protocol, asset), units)
+        self.flows.move("bad_debt", "protocol", "borrowers", float(units @ book.price[asset]))
+        bearer, price = self.bearer[protocol], book.pair_price[at]
+        insured = (bearer == "reserve") | (bearer == "system")
+        paid = self._out_of_reserve(protocol, np.where(insured, units * price, 0.0))
+        worthless = insured & (price <= 0.0)
+        left = np.where(worthless, 0.0, units - np.divide(paid, price, out=np.zeros(len(at)), where=price > 0.0))
+        short = (bearer == "deficit") | (bearer == "system")
+        usd = summed(protocol[short], (left * price)[short], book.shape[0])
+        book.deficit += usd
+        self.borne[:, 1] += usd
+        rest = ~short & (left > 0.0)
+        self._socialise(at[rest], left[rest])
+
+    def _out_of_reserve(self, protocol: Ints, usd: Floats) -> Floats:
+        """Pay what the reserves hold, pair by pair in their order; give USD paid for each."""
+        through = np.cumsum(usd)
+        first = np.searchsorted(protocol, protocol)  # pairs stand in the order of protocols
+        before = through - usd - (through - usd)[first]
+        paid = np.clip(self.book.reserve[protocol] - before, 0.0, usd)
+        total = summed(protocol, paid, self.book.shape[0])
+        self.book.reserve = np.maximum(self.book.reserve - total, 0.0)
+        self.borne[:, 0] += total
+        return np.asarray(paid)
+
+    def _socialise(self, pairs: Ints, units: Floats) -> None:
+        """Write every claim on a reserve down in proportion: ``rate ×= 1 − min(1, L ÷ supply)``."""
+        if not len(pairs):
+            return
+        book, rows = self.book, self.book.rows
+        self._written.append(pairs)
+        supply = self._supply[pairs]
+        share = np.minimum(np.divide(units, supply, out=np.ones(len(pairs)), where=supply > 0.0), 1.0)
+        whole = supply * share
+        self._supply[pairs] = supply * (1.0 - share)
+        inside, borrowed = self._scale_claims(pairs, 1.0 - share)
+        protocol, asset = rows.pair_protocol[pairs], rows.pair_asset[pairs]
+        np.subtract.at(book.outside, (protocol, asset), whole - inside)
+        np.add.at(book.venue, (protocol, asset), whole)
+        now, price = book.price[asset], book.pair_price[pairs]
+        self.flows.move("bad_debt", "borrowers", "protocol", float(borrowed @ now))
+        self.flows.move("bad_debt", "lenders", "protocol", float((whole - borrowed) @ now))
+        np.add.at(self.borne[:, 2], protocol, whole * price)
+        gone = np.where(units - whole > _ROUNDING * units, units - whole, 0.0)
+        np.add.at(self.borne[:, 4], protocol, gone * price)
+        self._write_down_receipts(protocol, asset, 1.0 - share)
+
+    def _scale_claims(self, pairs: Ints, factor: Floats) -> tuple[Floats, Floats]:
+        """Scale the claims in pairs; give the units that they lose, and of that what is pledged, by pair."""
+        book, rows = self.book, self.book.rows
+        by_pair = np.ones(len(rows.pair_asset))
+        by_pair[pairs] = factor
+        inside, borrowed = np.zeros(len(by_pair)), np.zeros(len(by_pair))
+        if len(self._claims) >= WORTH_COMPILING:
+            from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used
+
+            scale_claims(
+                self._claims,
+                rows.pair,
+                rows.side,
+                by_pair,
+                book.amount,
+                *book.pledged_leg,
+                COLLATERAL,
+                inside,
+                borrowed,
+            )
+            return inside[pairs], borrowed[pairs]
+        at = by_pair[rows.pair[self._claims]]
+        hit = at < 1.0
+        which, at = self._claims[hit], at[hit]
+        pair, before = rows.pair[which], book.amount[which]
+        book.put(which, before * at)
+        less, pledged = before - before * at, rows.side[which] == COLLATERAL
+        inside = summed(pair, less, len(by_pair))
+        borrowed = summed(pair[pledged], less[pledged], len(by_pair))
+        return inside[pairs], borrowed[pairs]
+
+    @cached_property
+    def _claims(self) -> Ints:
+        """Rows that are claims of lenders: deposits, and collateral where it is lent out."""
+        rows = self.book.rows
+        lent = np.append(self.book.lends, False)[rows.protocol]
+        found: Ints = np.flatnonzero(
+            ((rows.side == DEPOSIT) & (rows.protocol >= 0)) | ((rows.side == COLLATERAL) & lent)
+        )
+        return found
+
+    @cached_property
+    def _supply(self) -> Floats:
+        """Units that all lenders own, by pair: published, else the larger of claims and debts of the snapshot."""
+        rows, start = self.book.rows, self.book.snap.rows.amount
+        n = len(rows.pair_asset)
+        claims = summed(rows.pair[self._claims], start[self._claims], n)
+        at = np.flatnonzero(rows.side == DEBT)
+        owed = summed(rows.pair[at], start[at], n)
+        self._told = self._published(owed)
+        return np.fmax(np.where(np.isnan(self._told), np.maximum(claims, owed), self._told), claims)
+
+    def _published(self, owed: Floats) -> Floats:
+        """Give published supply by pair, NaN where none is given or where a protocol lends several assets."""
+        rows, table = self.book.rows, self.book.snap.table("protocols")
+        n = len(rows.pair_asset)
+        lent = np.flatnonzero((owed > 0.0) & (rows.pair_protocol >= 0))
+        kinds = np.bincount(rows.pair_protocol[lent], minlength=self.book.shape[0])
+        alone = lent[kinds[rows.pair_protocol[lent]] == 1]
+        found = np.full(n, np.nan)
+        units, usd = np.full(self.book.shape[0], np.nan), np.full(self.book.shape[0], np.nan)
+        units[table.code("protocol")] = table.number("total_supply_assets")
+        usd[table.code("protocol")] = table.number("supply_usd")
+        price = self.book.start_pair_price[alone]
+        by_usd = np.divide(usd[rows.pair_protocol[alone]], price, out=np.full(len(alone), np.nan), where=price > 0.0)
+        counted = units[rows.pair_protocol[alone]]
+        found[alone] = np.where(np.isnan(counted), by_usd, counted)
+        return found
+
+    @property
+    def assumed(self) -> Ints:
+        """Pairs whose lenders were written down although no supply is published for them."""
+        written = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *self._written]))
+        return written[np.isnan(self._told[written])] if len(written) else written
+
+    def _write_down_receipts(self, protocol: Ints, asset: Ints, factor: Floats) -> None:
+        """Lower what receipts of the protocols on the assets are worth, from the next round on."""
+        families = self.book.snap.families
+        receipts = np.flatnonzero(families.is_kind("receipt") & (families.issuer >= 0))
+        if not len(receipts):
+            return
+        shares = families.asset_shares.tocsc()
+        for token in receipts.tolist():
+            behind = shares.indices[shares.indptr[token] : shares.indptr[token + 1]]
+            mine = (protocol == families.issuer[token]) & np.isin(asset, behind)
+            self.book.receipt_rate[token] *= float(np.prod(factor[mine]))

@@ -1,0 +1,153 @@
+"""What a cascade gives."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from riskgraph.margin import cascade_account_frames as account_frames
+from riskgraph.margin import cascade_call_frames as call_frames
+from riskgraph.margin import cascade_frames as frames
+from riskgraph.margin.cascade_flows import BEARERS
+from riskgraph.margin.venue_frames import open_debts, steps_frame
+from riskgraph.provenance import Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from riskgraph.margin.cascade_run import CascadeRun
+
+__all__ = ["Cascade"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cascade:
+    """A liquidation cascade from its shock to its end; frames are made when they are asked for.
+
+    Attributes
+    ----------
+    run : CascadeRun
+        The rounds as bare arrays.
+    assumptions : tuple of str
+        What the cascade assumed beyond what the snapshot says.
+    provenance : Provenance
+        Version, data and call.
+    """
+
+    run: CascadeRun
+    assumptions: tuple[str, ...]
+    provenance: Provenance
+
+    @cached_property
+    def prices(self) -> pd.DataFrame:
+        """Market prices by round: row -1 of the snapshot, 0 after the shock, t + 1 after the sales of round t."""
+        return frames.prices_frame(self.run)
+
+    @cached_property
+    def rounds(self) -> pd.DataFrame:
+        """A row a round: calls, what was paid, accounts liquidated, USD repaid, seized and sold, the largest fall."""
+        return frames.rounds_frame(self.run)
+
+    @cached_property
+    def calls(self) -> pd.DataFrame:
+        """A row a margin call and round in which something happened to it: required, paid, unmet, outcome."""
+        return call_frames.calls_frame(self.run)
+
+    @cached_property
+    def payments(self) -> pd.DataFrame:
+        """A row a payment: whose call, which token, from where, whether it repaid debt or was posted."""
+        return call_frames.payments_frame(self.run)
+
+    @cached_property
+    def liquidations(self) -> pd.DataFrame:
+        """A row for what was called of one account, collateral and debt in a round."""
+        return frames.liquidations_frame(self.run)
+
+    @cached_property
+    def accounts(self) -> pd.DataFrame:
+        """A row a margin account: health before and after, what was repaid, seized and written off, its outcome."""
+        return account_frames.accounts_frame(self.run)
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """Bad debt by protocol and bearer: reserve, deficit, lenders, nobody, or still open on the books."""
+        return account_frames.losses_frame(self.run)
+
+    @cached_property
+    def bearers(self) -> pd.DataFrame:
+        """Change of wealth of borrowers, lenders, protocols, liquidators and market by reason (METHODS 5.7)."""
+        return frames.bearers_frame(self.run)
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """A row for everything done where a rule does not call pair by pair: absorbed, auctioned or closed."""
+        return steps_frame(self.run)
+
+    @cached_property
+    def closed_positions(self) -> pd.DataFrame:
+        """A row a long or short that was closed by force in a round: units, how, and what that cost its owner."""
+        from riskgraph.margin.closed_positions import closed_frame
+
+        return closed_frame(self.run)
+
+    @cached_property
+    def triggers(self) -> pd.DataFrame:
+        """Which fall or sale tipped which account: asset, fall, cause, and who had sold most of it before."""
+        return frames.triggers_frame(self.run)
+
+    @property
+    def n_rounds(self) -> int:
+        """Rounds up to the last in which something happened."""
+        return self.run.played
+
+    @cached_property
+    def bad_debt_usd(self) -> float:
+        """Debt that no collateral stands behind: written off (at the price then), or still on the books at the end."""
+        return float(self.run.losses.written_off.sum() + open_debts(self.run).sum())
+
+    @cached_property
+    def loss_usd(self) -> float:
+        """Loss of borrowers, lenders, protocols and liquidators since the snapshot, at market prices."""
+        return _loss(self.run.start_wealth, self.run.end_wealth)
+
+    @cached_property
+    def amplification(self) -> float:
+        """Loss at the end ÷ loss at the first price move, of all but the market; 1 where nothing fell."""
+        first = _loss(self.run.start_wealth, self.run.shock_wealth)
+        return self.loss_usd / first if first else 1.0
+
+    @cached_property
+    def conservation(self) -> float:
+        """Largest relative gap of the identities of METHODS 5.7, over all rounds: units, and money by bearer."""
+        run = self.run
+        scale = max(sum(abs(usd) for reason in run.flows.usd.values() for usd in reason.values()), 1e-300)
+        gaps = [abs(run.end_wealth[b] - run.start_wealth[b] - run.flows.total(b)) for b in BEARERS]
+        wealth = max(abs(usd) for usd in run.start_wealth.values())
+        return max([done.gap for done in run.rounds] + [gap / max(scale, wealth) for gap in gaps])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the rounds."""
+        return self.rounds
+
+    def summary(self) -> str:
+        """Say in a line what happened."""
+        hit = int((self.accounts["seized_usd"] > 0.0).sum())
+        return (
+            f"{self.n_rounds} round{'s' if self.n_rounds != 1 else ''}: {hit:,} margin accounts liquidated, "
+            f"${self.rounds['repaid_usd'].sum():,.0f} repaid, ${self.bad_debt_usd:,.0f} of bad debt, loss "
+            f"${self.loss_usd:,.0f} ({self.amplification:.3g} × that of the shock)"
+        )
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<li>{html.escape(line)}</li>" for line in self.assumptions)
+        table = self.rounds.to_html(index=False, escape=True, max_rows=20)
+        return f"<p>{html.escape(self.summary())}</p>{table}" + (f"<ul>{said}</ul>" if said else "")
+
+    def __repr__(self) -> str:
+        return f"<Cascade: {self.summary()}>"
+
+
+def _loss(before: dict[str, float], after: dict[str, float]) -> float:
+    return sum(before[bearer] - after[bearer] for bearer in BEARERS if bearer != "market")

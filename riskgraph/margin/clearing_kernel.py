@@ -1,0 +1,60 @@
+"""Large clearings in compiled code: offers added up by their limits, and claims scaled. numba is loaded here."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+__all__ = ["add_up_limits", "scale_claims"]
+
+
+@numba.njit(cache=True, nogil=True)
+def add_up_limits(market, limit, size, units, market_of, limit_of, total, kind):  # type: ignore[no-untyped-def]
+    """Add up sizes of offers by market and limit; give how many kinds there are, -1 where there is no room for them.
+
+    Limits count as equal that are in whole multiples of 1 ÷ ``units``. ``market_of``, ``limit_of`` (of the first offer)
+    and ``total`` come out in the order in which kinds are met; ``kind`` says of every offer which it is, -1 above 1.
+    """
+    n = len(total)
+    slots = np.full(4 * n, -1, dtype=np.int64)
+    whole = np.empty(n, dtype=np.int64)
+    mask = np.uint64(len(slots) - 1)
+    found = 0
+    for at in range(len(market)):
+        rounded = np.round(limit[at] * units) if limit[at] < 2.0 else 2.0 * units
+        if rounded > units:
+            kind[at] = -1
+            continue
+        key = np.int64(rounded)
+        mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(market[at]) * np.uint64(0xC2B2AE3D27D4EB4F)
+        slot = (mixed >> np.uint64(17)) & mask
+        while True:
+            which = slots[slot]
+            if which < 0:
+                if found == n:
+                    return -1
+                slots[slot] = which = found
+                market_of[found], limit_of[found], whole[found] = market[at], limit[at], key
+                found += 1
+            if market_of[which] == market[at] and whole[which] == key:
+                total[which] += size[at]
+                kind[at] = which
+                break
+            slot = (slot + np.uint64(1)) & mask
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def scale_claims(claims, pair, side, factor, amount, pledged, place, is_pledged, inside, borrowed):  # type: ignore[no-untyped-def]
+    """Scale the claims of every pair by its factor, and add up by pair what they lose and what of that is pledged."""
+    for at in range(len(claims)):
+        row = claims[at]
+        by = factor[pair[row]]
+        if by < 1.0:
+            before = amount[row]
+            after = before * by
+            amount[row] = after
+            inside[pair[row]] += before - after
+            if side[row] == is_pledged:
+                pledged[place[row]] = after
+                borrowed[pair[row]] += before - after

@@ -1,0 +1,99 @@
+"""What the margin calls of one moment give."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from riskgraph.margin import moment_frames as frames
+from riskgraph.margin.moment_frames import Moment
+from riskgraph.provenance import Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MarginCalls"]
+
+
+@dataclass(frozen=True, eq=False)
+class MarginCalls:
+    """The margin calls of one moment: what each asks for, who pays it from where, and what stays unmet.
+
+    ``assumptions`` is what the book assumed, ``moment`` the bare arrays; frames are made when they are asked for.
+    """
+
+    moment: Moment
+    assumptions: tuple[str, ...]
+    provenance: Provenance
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the calls, a row each."""
+        return self.calls
+
+    @cached_property
+    def calls(self) -> pd.DataFrame:
+        """A row a call, by account, protocol and bucket.
+
+        ``health``, ``target`` and ``health_after`` (payments made); ``required_usd`` is the least repayment that cures
+        (with positions: the margin that is lacking), ``paid_usd`` what came from the wallet and from excess elsewhere,
+        ``unmet_usd`` what is still lacking, as a repayment: what is posted cures less than a dollar a dollar, so that
+        paid and unmet may add up to more than required. ``outcome``: ``cured``, ``called`` (grace runs),
+        ``liquidatable``, or ``restricted`` (below the call level, which its rule does not liquidate for).
+        """
+        return frames.calls_frame(self.moment)
+
+    @cached_property
+    def payments(self) -> pd.DataFrame:
+        """A row a payment: whose call, which token, from ``wallet`` or which protocol (and bucket), for what use.
+
+        ``usd`` is what the protocol that called counts it for.
+        """
+        return frames.payments_frame(self.moment)
+
+    @cached_property
+    def tokens(self) -> pd.DataFrame:
+        """A row a token in the wallet of an owner who is asked: units and USD there, paid and left, and why it is left.
+
+        ``reason``: ``not accepted`` (no protocol that calls takes it), ``not needed``, or empty where nothing is left.
+        USD at market prices.
+        """
+        return frames.tokens_frame(self.moment)
+
+    @cached_property
+    def wallets(self) -> pd.DataFrame:
+        """A row an owner who is asked: USD in the wallet before, calls, what they ask for, what was paid and is left.
+
+        ``not_accepted_usd`` is the part of ``left_usd`` that no protocol that calls takes, ``from_excess_usd`` what
+        other margin accounts of the owner gave.
+        """
+        return frames.wallets_frame(self.moment, self.tokens)
+
+    @cached_property
+    def donors(self) -> pd.DataFrame:
+        """A row a margin account that gave: USD given, health before and after."""
+        return frames.donors_frame(self.moment)
+
+    def summary(self) -> str:
+        """Say in a line who is called and what is paid."""
+        calls, wallets = self.calls, self.wallets
+        n, asked = len(calls), len(calls) - len(self.moment.unasked)
+        said = (
+            f"{n:,} call{'s' if n != 1 else ''} on {calls['account'].nunique():,} "
+            f"account{'s' if calls['account'].nunique() != 1 else ''}: ${calls['required_usd'].sum():,.2f} required, "
+            f"${calls['from_wallet_usd'].sum():,.2f} paid from wallets, ${calls['from_excess_usd'].sum():,.2f} from "
+            f"excess elsewhere, ${calls['unmet_usd'].sum():,.2f} unmet; {(calls['outcome'] == 'cured').sum():,} cured"
+        )
+        if asked < n:
+            said += f"; {n - asked:,} not asked"
+        refused = float(wallets["not_accepted_usd"].sum())
+        return said + (f"; ${refused:,.2f} in wallets not accepted" if refused else "")
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<li>{html.escape(line)}</li>" for line in self.assumptions)
+        table = self.calls.to_html(index=False, escape=True, max_rows=20)
+        return f"<p>{html.escape(self.summary())}</p>{table}" + (f"<ul>{said}</ul>" if said else "")
+
+    def __repr__(self) -> str:
+        return f"<MarginCalls: {self.summary()}>"
