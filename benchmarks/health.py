@@ -7,7 +7,8 @@ assets, then the health of every margin account; nothing of it has been computed
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, pairwise
+from time import perf_counter
 
 import pandas as pd
 
@@ -40,6 +41,23 @@ def run(size: Size) -> Iterator[str]:
     ):
         step()
         yield f"{name}: {best(step, runs=RUNS) / matvec:,.2f} matvecs"
+    crossed, seconds = _watched(snap, asset)
+    yield f"tick of the monitor, {crossed / RUNS:,.0f} crossings each: {seconds / matvec:,.2f} matvecs"
+
+
+def _watched(snap: rg.Snapshot, asset: str) -> tuple[int, float]:
+    """Crossings, and the shortest time from one tick to the monitor's asking for the next."""
+    price = float(snap.assets.set_index("asset").loc[asset, "price"])
+    asked: list[float] = []
+
+    def ticks() -> Iterator[tuple[int, dict[str, float]]]:
+        for number in range(1, RUNS + 1):
+            asked.append(perf_counter())
+            yield number, {asset: price * (1.0 - 1e-4 * number)}
+        asked.append(perf_counter())
+
+    crossed = sum(1 for _ in rg.monitor(snap, ticks()))
+    return crossed, min(later - earlier for earlier, later in pairwise(asked))
 
 
 def _tick(snap: rg.Snapshot, asset: str) -> Callable[[], object]:
