@@ -55,6 +55,12 @@ class Markets:
         """Let a share of the impact wear off before the next round."""
         self.size *= 1.0 - self.recovery
 
+    @property
+    def flooded(self) -> bool:
+        """Whether a market in which prices recover is so far down that its price does not show it yet."""
+        sold = self.sold()
+        return self.recovery > 0.0 and bool(((sold > 0.0) & (self.curves.price(sold) <= 0.0)).any())
+
     def trade(self, asset: Ints, debt: Ints, sold: Floats, bought: Floats) -> Floats:
         """Sell units of ``asset``, and buy units of ``debt`` where that moves prices too.
 

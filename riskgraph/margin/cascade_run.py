@@ -129,6 +129,8 @@ class CascadeRun:
     def _waiting(self, number: int) -> bool:
         if self.feeds.pending() or (self.desk is not None and self.desk.pending(number)):
             return True
+        if self.markets.flooded:
+            return True
         return any(desk.pending(number) for desk in self.desks.values())
 
     def _round(self, number: int) -> Round:

@@ -212,6 +212,8 @@ class Run:
             return False
         if any(when["expires"] > len(self.rounds) - 1 for when in self.open_calls.values()):
             return False
+        if self.recovery and self.prices.flooded():
+            return False
         before, after = self.history[-2:]
         if any(abs(after[asset] - before[asset]) > self.tol * before[asset] for asset in after):
             return False

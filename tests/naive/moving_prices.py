@@ -98,6 +98,11 @@ class Prices:
             found[market] = average(curve, before[market], after[market]) / first if first > 0 else 0.0
         return found
 
+    def flooded(self):
+        """Whether some market is at a price of 0 for what was sold: its recovery does not show yet."""
+        places = self.places()
+        return any(at > 0 and g(self.book.curves.get(market), at) <= 0 for market, at in places.items())
+
     def end_round(self):
         self.now = self.at(self.places())
 
