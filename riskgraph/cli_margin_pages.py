@@ -17,7 +17,8 @@ __all__ = ["CASCADE_FRAMES", "calls_data", "calls_page", "cascade_data", "cascad
 
 Page = list["str | Table"]
 CASCADE_FRAMES = (
-    "prices", "rounds", "calls", "payments", "liquidations", "accounts", "losses", "bearers", "triggers",
+    "prices", "rounds", "calls", "payments", "liquidations", "steps", "closed_positions", "accounts", "losses",
+    "bearers", "triggers",
 )  # fmt: skip
 
 

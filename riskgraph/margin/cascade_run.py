@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, summed
+from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.errors import ConvergenceError
 from riskgraph.margin.account_health import MarginAccounts, check_told, formed, liquidatable
 from riskgraph.margin.call_desk import CallDesk, CallRound
@@ -83,16 +83,6 @@ class CascadeRun:
         self.final_price = self.book.price = price
         self.end_wealth = self.book.wealth(self.holdings, price)
         self.end = formed(self.book.view())
-
-    @property
-    def liquidated(self) -> Floats:
-        """USD repaid of every margin account."""
-        total = np.zeros(len(self.first_due))
-        for done in self.rounds:
-            usd = done.made.repaid * done.taken * done.shown[self.book.rows.pair[done.made.owed]]
-            total += np.bincount(done.made.margin, weights=usd, minlength=len(total))
-        steps = self.steps.liquidating()
-        return total + summed(steps.margin, steps.repaid_usd, len(total))
 
     @property
     def steps(self) -> Steps:
