@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bools", "Floats", "Ints", "Labels", "Places", "read_only", "summed"]
+__all__ = ["Bools", "Floats", "Ints", "Labels", "Places", "read_only", "stretches", "summed"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.signedinteger[Any]]
@@ -24,6 +24,17 @@ def read_only(array: _A) -> _A:
     """Return the array with writing switched off."""
     array.flags.writeable = False
     return array
+
+
+def stretches(first: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """Give places of stretches, ``count`` places from ``first`` on each, and of every place which stretch it is in.
+
+    >>> places, which = stretches(np.array([7, 2]), np.array([1, 2]))
+    >>> places.tolist(), which.tolist()
+    ([7, 2, 3], [0, 1, 1])
+    """
+    which = np.repeat(np.arange(len(count)), count)
+    return (first - (np.cumsum(count) - count))[which] + np.arange(len(which)), which
 
 
 def summed(codes: Ints | Places, values: Floats, length: int) -> Floats:

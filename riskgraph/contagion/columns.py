@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from riskgraph.arrays import Bools, Floats, Ints, summed
+from riskgraph.arrays import Bools, Floats, Ints, stretches, summed
 from riskgraph.contagion import tiles
 from riskgraph.contagion.explosive import Floor, Plain, floors
 from riskgraph.contagion.models import DEFAULTED, Transmission
@@ -120,11 +120,8 @@ def _first_round(asked: _Asked) -> Floats:
     pushed = np.minimum(matrix @ started.astype(np.float64), 1.0)
     pushed[started] = 0.0
     columns = matrix.tocsc()
-    degree = np.diff(columns.indptr)[sources]
-    total = int(degree.sum())
-    begin = np.repeat(columns.indptr[sources] - (np.cumsum(degree) - degree), degree)
-    entry = np.arange(total) + begin
-    hit, source = columns.indices[entry], np.repeat(np.arange(len(sources)), degree)
+    entry, source = stretches(columns.indptr[sources], np.diff(columns.indptr)[sources])
+    hit = columns.indices[entry]
     more = np.minimum(pushed[hit] + columns.data[entry], 1.0) - pushed[hit]
     more[started[hit] | (hit == sources[source]) | started[sources[source]]] = 0.0
     own = pushed[sources][:, None] * weights[sources]  # its own loss is the shock

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints
+from riskgraph.arrays import Bools, Floats, Ints, stretches
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ def _paid(book: CascadeBook, calls: OpenCalls, donors: Donors, counts: tuple[Flo
     sources = _sources(book, owners, donors, taking, owner)
     times = n_calls[sources.owner]
     first = np.cumsum(times) - times
-    source = np.repeat(np.arange(len(times)), times)
-    call = order[np.repeat(first_call[sources.owner] - first, times) + np.arange(times.sum())]
+    at, source = stretches(first_call[sources.owner], times)
+    call = order[at]
     asset = book.rows.asset[sources.row][source]
     debt, debt_row = taking.debt(call, asset)
     slot_row = taking.slot(call, asset)

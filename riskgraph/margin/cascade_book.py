@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, read_only, summed
+from riskgraph.arrays import Bools, Floats, Ints, read_only, stretches, summed
 from riskgraph.margin.position_worth import PositionWorth
 from riskgraph.margin.rules.rule import PairRule
 from riskgraph.margin.rules.shelf import rule_named
@@ -103,10 +103,8 @@ class CascadeBook:
 
     def rows_of(self, margins: Ints) -> tuple[Ints, Ints]:
         """Rows of margin accounts, and for each row the place of its account among them."""
-        count = self.stops[margins] - self.starts[margins]
-        shift = np.cumsum(count) - count
-        rows = np.repeat(self.starts[margins] - shift, count) + np.arange(count.sum())
-        return rows, np.repeat(np.arange(len(margins)), count)
+        first = self.starts[margins]
+        return stretches(first, self.stops[margins] - first)
 
     @cached_property
     def wallets(self) -> Ints:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Ints, summed
+from riskgraph.arrays import Ints, stretches, summed
 from riskgraph.margin.cascade_book import WALLET
 
 if TYPE_CHECKING:
@@ -105,9 +105,8 @@ def _takes(run: CascadeRun, owner: Ints, venue: Ints, wallet: Ints) -> np.ndarra
     owed[rows.protocol[debts], rows.asset[debts]] = True
     order = np.argsort(owner, kind="stable")
     first, last = (np.searchsorted(owner[order], rows.account[wallet], side=side) for side in ("left", "right"))
-    times = last - first
-    which = np.repeat(np.arange(len(wallet)), times)
-    at = order[np.repeat(first - (np.cumsum(times) - times), times) + np.arange(times.sum())]
+    at, which = stretches(first, last - first)
+    at = order[at]
     fine = (accepts | owed)[venue[at], rows.asset[wallet[which]]]
     return np.asarray(np.bincount(which[fine], minlength=len(wallet)) > 0)
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.arrays import Floats, Ints, read_only
+from riskgraph.arrays import Floats, Ints, read_only, stretches
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
+    from riskgraph.snapshot.rows import Rows
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["with_call_slots", "with_rows"]
@@ -40,28 +41,40 @@ def with_call_slots(snap: Snapshot, levels: Floats, accepts: Floats) -> Snapshot
     count = np.bincount(rows.account[source], minlength=n_accounts)
     first = np.cumsum(count) - count
     owner = rows.margin_account[callable_margins]
-    times = count[owner]
-    margin = np.repeat(callable_margins, times)
-    shift = np.cumsum(times) - times
-    asset = rows.asset[source[np.repeat(first[owner] - shift, times) + np.arange(times.sum())]]
+    at, which = stretches(first[owner], count[owner])
+    margin, asset = callable_margins[which], rows.asset[source[at]]
     fine = accepts[rows.margin_protocol[margin], asset] > 0.0
-    n_assets = accepts.shape[1]
-    wanted = np.unique(margin[fine].astype(np.int64) * n_assets + asset[fine])
-    held = rows.side == _COLLATERAL
-    there = rows.margin[held].astype(np.int64) * n_assets + rows.asset[held]
-    fresh = np.setdiff1d(wanted, there, assume_unique=True)
-    side = np.full(len(fresh), _COLLATERAL)
-    return with_rows(snap, fresh // n_assets, fresh % n_assets, side, "what calls may post")
+    return with_rows(snap, [(margin[fine], asset[fine], _COLLATERAL)], "what calls may post")
 
 
-def with_rows(snap: Snapshot, margin: Ints, asset: Ints, side: Ints, what: str) -> Snapshot:
-    """Put in rows at amount 0 (each once; none that is there), in the order of margin account, asset and side."""
+def with_rows(snap: Snapshot, wanted: list[tuple[Ints, Ints, int]], what: str) -> Snapshot:
+    """Put in rows at amount 0 of margin accounts in assets (-1: none) on a side, those that are not there yet."""
+    width = len(snap.labels("asset")) * len(SIDES)
+    keys = [(margin.astype(np.int64) * width + asset * len(SIDES) + side)[asset >= 0] for margin, asset, side in wanted]
+    fresh = np.unique(np.concatenate(keys))
+    if not len(fresh):
+        return snap
+    placed = np.flatnonzero(snap.rows.margin >= 0)
+    there = snap.rows.margin[placed].astype(np.int64) * width + _within(snap.rows, placed)  # ascending
+    at = np.searchsorted(there, fresh)
+    new = np.append(there, -1)[at] != fresh
+    margin, key = fresh[new] // width, fresh[new] % width
+    return _with_keys(snap, margin, key, _places(snap.rows, placed, at[new], margin), what)
+
+
+def _within(rows: Rows, at: Ints) -> Ints:
+    """Order of rows within their margin account: by asset, then side."""
+    return np.asarray(rows.asset[at].astype(np.int64) * len(SIDES) + rows.side[at])
+
+
+def _with_keys(snap: Snapshot, margin: Ints, key: Ints, place: Ints, what: str) -> Snapshot:
+    """Put in rows, each old and new one at its place."""
     if not len(margin):
         return snap
     rows, table = snap.rows, snap.table("positions")
     codes: dict[str, Any] = {
         "account": rows.margin_account[margin], "protocol": rows.margin_protocol[margin],
-        "bucket": rows.margin_bucket[margin], "asset": asset, "side": side,
+        "bucket": rows.margin_bucket[margin], "asset": key // len(SIDES), "side": key % len(SIDES),
     }  # fmt: skip
     n, fresh = len(table), len(margin)
     joined = {
@@ -73,7 +86,6 @@ def with_rows(snap: Snapshot, margin: Ints, asset: Ints, side: Ints, what: str) 
         for name, old in table.numbers.items()
     }
     flags = {name: np.concatenate([old, np.full(fresh, -1, dtype=old.dtype)]) for name, old in table.flags.items()}
-    place = _places(rows, margin, asset, side, n)
     order = np.empty(n + fresh, dtype=np.int64)
     order[place] = np.arange(n + fresh)
     merged = replace(
@@ -86,23 +98,14 @@ def with_rows(snap: Snapshot, margin: Ints, asset: Ints, side: Ints, what: str) 
     return snap._with_tables({"positions": merged}, f"{fresh:,} empty rows for {what}")
 
 
-def _places(rows: Any, margin: Ints, asset: Ints, side: Ints, n: int) -> Ints:
-    """Place of every old row and of every new one in the merged order."""
-    width = (int(asset.max()) + 1 + int(rows.asset.max())) * len(SIDES)
-    placed = np.flatnonzero(rows.margin >= 0)
-    key = (rows.margin[placed].astype(np.int64) * width) + rows.asset[placed] * len(SIDES) + rows.side[placed]
-    new = margin.astype(np.int64) * width + asset * len(SIDES) + side
-    at = np.searchsorted(key, new)  # how many rows of margin accounts come before
-    before = np.where(at > 0, placed[np.maximum(at - 1, 0)] + 1, 0)
-    own_first = np.append(placed, n)[at]
-    where = np.where(margin_of(rows, own_first, n) == margin, own_first, before)
-    new_place = where + np.arange(len(new))
+def _places(rows: Rows, placed: Ints, at: Ints, margin: Ints) -> Ints:
+    """Place of every old row and of every new one, before which ``at`` of the rows of margin accounts come."""
+    n = len(rows.margin)
+    after = np.append(placed, n)[at]
+    where = np.where(
+        np.append(rows.margin, -1)[after] == margin,
+        after,
+        placed[np.maximum(at - 1, 0)] + 1,  # the last of its account: every margin account has a row
+    )
     shift = np.bincount(where, minlength=n + 1)[:n].cumsum()
-    old_place = np.arange(n) + shift
-    return np.concatenate([old_place, new_place])
-
-
-def margin_of(rows: Any, row: Ints, n: int) -> Ints:
-    """Margin account of rows; -1 past the last."""
-    found: Ints = np.append(rows.margin, -1)[np.minimum(row, n)]
-    return found
+    return np.concatenate([np.arange(n) + shift, where + np.arange(len(margin))])

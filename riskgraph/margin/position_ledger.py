@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, Labels
+from riskgraph.arrays import Bools, Floats, Ints, Labels, stretches
 from riskgraph.margin.ladders import margin_of
 from riskgraph.margin.ledger import COLLATERAL, DEBT, Ledger
 from riskgraph.margin.rounding import Amounts, plain, quotient
@@ -142,8 +142,7 @@ class PositionLedger(Ledger):
     def rows_of(self, margin: Ints, *sides: int) -> Ints:
         """Rows of accounts (each once) on some sides."""
         first, count = self._starts[margin], np.diff(self._starts)[margin]
-        shift = np.cumsum(count) - count  # an account's rows stand together
-        rows = np.repeat(first - shift, count) + np.arange(count.sum())
+        rows, _ = stretches(first, count)  # an account's rows stand together
         wanted = np.zeros(len(SIDES) + 1, dtype=np.bool_)  # the last: the empty row's
         wanted[list(sides)] = True
         return np.asarray(rows[wanted[self.side[rows]]])

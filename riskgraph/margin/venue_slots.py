@@ -106,7 +106,7 @@ def with_claim_slots(snap: Snapshot) -> Snapshot:
         (troves & pledged, coin[rows.protocol], DEBT),
     ]
     found = [(rows.margin[which], asset[which], side) for which, asset, side in parts]
-    return _with_new_rows(snap, found)
+    return with_rows(snap, found, "what liquidations may leave")
 
 
 def _asset_of(snap: Snapshot, which: Bools, n_protocols: int) -> Ints:
@@ -114,16 +114,3 @@ def _asset_of(snap: Snapshot, which: Bools, n_protocols: int) -> Ints:
     found, at = np.full(n_protocols + 1, -1), np.flatnonzero(which)[::-1]
     found[snap.rows.protocol[at]] = snap.rows.asset[at]
     return found
-
-
-def _with_new_rows(snap: Snapshot, wanted: list[tuple[Ints, Ints, int]]) -> Snapshot:
-    """Put in rows of margin accounts in assets on sides, those that are not there yet."""
-    rows, width = snap.rows, len(snap.labels("asset")) * len(SIDES)
-    keys = [margin.astype(np.int64) * width + asset * len(SIDES) + side for margin, asset, side in wanted]
-    known = [asset >= 0 for _, asset, _ in wanted]
-    fresh = np.unique(np.concatenate([key[some] for key, some in zip(keys, known, strict=True)]))
-    placed = np.flatnonzero(rows.margin >= 0) if len(fresh) else np.zeros(0, dtype=np.int64)
-    there = rows.margin[placed].astype(np.int64) * width + rows.asset[placed] * len(SIDES) + rows.side[placed]
-    fresh = np.setdiff1d(fresh, there, assume_unique=False)
-    margin, rest = fresh // width, fresh % width
-    return with_rows(snap, margin, rest // len(SIDES), rest % len(SIDES), "what liquidations may leave")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, summed
+from riskgraph.arrays import Bools, Floats, Ints, stretches, summed
 from riskgraph.errors import Faults
 from riskgraph.snapshot.book import term_grid
 from riskgraph.snapshot.options import option_usd
@@ -113,10 +113,8 @@ def split_margin(snap: Snapshot, rows: Ints, usd: Floats) -> Margin:
 def _pairs(of: Ints, owner: Ints) -> tuple[Ints, Ints]:
     """Give every position (margin account ``of``) every token row (margin account ``owner``, sorted) of its account."""
     first, last = np.searchsorted(owner, of, side="left"), np.searchsorted(owner, of, side="right")
-    count = last - first
-    position = np.repeat(np.arange(len(of)), count)
-    within = np.arange(len(position)) - np.repeat(np.cumsum(count) - count, count)
-    return position, np.repeat(first, count) + within
+    tokens, position = stretches(first, last - first)
+    return position, tokens
 
 
 def _in_settlement(snap: Snapshot, rows: Ints, places: Ints, usd: Floats) -> tuple[Ints, Ints, Floats]:
