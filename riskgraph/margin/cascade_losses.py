@@ -11,6 +11,7 @@ from riskgraph.arrays import Floats, Ints, summed
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT, DEPOSIT
 from riskgraph.margin.market_clearing import WORTH_COMPILING
 from riskgraph.margin.rules.shelf import rule_named
+from riskgraph.margin.supplies import published_supply
 
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_book import CascadeBook
@@ -35,7 +36,6 @@ class LossBook:
         self.borne = np.zeros((book.shape[0], len(self.COLUMNS)))
         self.written_off = np.zeros(len(book.rows.margin_account))
         rules = [rule_named(name) for name in book.snap.venues.rule]
-        self._told = np.full(len(book.rows.pair_asset), np.nan)  # published supply by pair
         self._written: list[Ints] = []  # pairs whose lenders were written down
         self.bearer = np.array([rule.bearer for rule in rules], dtype=object)
 
@@ -148,6 +148,11 @@ class LossBook:
         return found
 
     @cached_property
+    def _told(self) -> Floats:
+        """Published supply by pair, units; NaN where there is none."""
+        return published_supply(self.book.snap)
+
+    @cached_property
     def _supply(self) -> Floats:
         """Units that all lenders own, by pair: published, else the larger of claims and debts of the snapshot."""
         rows, start = self.book.rows, self.book.snap.rows.amount
@@ -155,25 +160,7 @@ class LossBook:
         claims = summed(rows.pair[self._claims], start[self._claims], n)
         at = np.flatnonzero(rows.side == DEBT)
         owed = summed(rows.pair[at], start[at], n)
-        self._told = self._published(owed)
         return np.fmax(np.where(np.isnan(self._told), np.maximum(claims, owed), self._told), claims)
-
-    def _published(self, owed: Floats) -> Floats:
-        """Give published supply by pair, NaN where none is given or where a protocol lends several assets."""
-        rows, table = self.book.rows, self.book.snap.table("protocols")
-        n = len(rows.pair_asset)
-        lent = np.flatnonzero((owed > 0.0) & (rows.pair_protocol >= 0))
-        kinds = np.bincount(rows.pair_protocol[lent], minlength=self.book.shape[0])
-        alone = lent[kinds[rows.pair_protocol[lent]] == 1]
-        found = np.full(n, np.nan)
-        units, usd = np.full(self.book.shape[0], np.nan), np.full(self.book.shape[0], np.nan)
-        units[table.code("protocol")] = table.number("total_supply_assets")
-        usd[table.code("protocol")] = table.number("supply_usd")
-        price = self.book.start_pair_price[alone]
-        by_usd = np.divide(usd[rows.pair_protocol[alone]], price, out=np.full(len(alone), np.nan), where=price > 0.0)
-        counted = units[rows.pair_protocol[alone]]
-        found[alone] = np.where(np.isnan(counted), by_usd, counted)
-        return found
 
     @property
     def assumed(self) -> Ints:

@@ -12,6 +12,7 @@ from riskgraph.errors import InputError
 from riskgraph.margin.call_requests import Movements, Request
 from riskgraph.margin.rounding import Amounts, places, plain, quotient, rounded_down, rounded_up
 from riskgraph.margin.rounding import exact as exact_numbers
+from riskgraph.margin.supplies import published_supply
 from riskgraph.margin.terms import Terms
 from riskgraph.snapshot.schema import SIDES
 
@@ -341,7 +342,8 @@ class Ledger:
         mine = (book.protocol == self.terms.protocol) & (book.asset == asset)
         claims = book.amount[mine & np.isin(book.side, self.claiming())].sum()
         owed = book.amount[mine & (book.side == DEBT)].sum()
-        published = self.terms.supply_units(asset)
+        pair = np.flatnonzero((book.pair_protocol == self.terms.protocol) & (book.pair_asset == asset))
+        published = float(published_supply(self.snap)[pair[0]]) if len(pair) else np.nan
         whole = self.numbers(max(claims, owed) if np.isnan(published) else max(published, claims))[0]
         return whole * self.written_down.get(asset, 1)
 

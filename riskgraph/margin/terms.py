@@ -52,16 +52,6 @@ class Terms:
         """Whether collateral is lent out, so that it is a claim on the protocol."""
         return protocol_terms(self.snap)[2][self.protocol]
 
-    def supply_units(self, asset: int) -> float:
-        """Give published units of an asset that lenders own, where the protocol lends that asset alone; else NaN."""
-        book = self.snap.book
-        owed = np.unique(book.asset[(book.protocol == self.protocol) & book.rows("debt")])
-        prices = book.price[(book.protocol == self.protocol) & (book.asset == asset)]
-        if len(owed) != 1 or not len(prices):
-            return np.nan
-        counted = self.given("total_supply_assets")
-        return counted if not np.isnan(counted) or prices[0] <= 0.0 else self.given("supply_usd") / float(prices[0])
-
     def flag(self, name: str) -> bool:
         """Give a parameter of the protocol that is true or false."""
         table = self.snap.table("protocols")
