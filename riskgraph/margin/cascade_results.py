@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from riskgraph.margin import cascade_account_frames as account_frames
 from riskgraph.margin import cascade_call_frames as call_frames
 from riskgraph.margin import cascade_frames as frames
 from riskgraph.margin.cascade_flows import BEARERS
+from riskgraph.margin.notebook_pages import result_page
 from riskgraph.margin.venue_frames import open_debts, steps_frame
 from riskgraph.provenance import Provenance
 
@@ -141,9 +141,7 @@ class Cascade:
         )
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<li>{html.escape(line)}</li>" for line in self.assumptions)
-        table = self.rounds.to_html(index=False, escape=True, max_rows=20)
-        return f"<p>{html.escape(self.summary())}</p>{table}" + (f"<ul>{said}</ul>" if said else "")
+        return result_page(self.summary(), self.rounds, self.assumptions)
 
     def __repr__(self) -> str:
         return f"<Cascade: {self.summary()}>"

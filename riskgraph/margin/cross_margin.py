@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from riskgraph.errors import InputError
 from riskgraph.margin import cross_margin_tables as tables
 from riskgraph.margin.cascading import liquidation_cascade
+from riskgraph.margin.notebook_pages import result_page
 from riskgraph.provenance import Provenance
 from riskgraph.snapshot.isolation import Isolation, isolation_of
 from riskgraph.snapshot.snapshot import check_snapshot
@@ -112,8 +112,7 @@ class CrossMargin:
         return f"<CrossMargin: index {self.index:.4g} over {len(self.positions):,} positions>"
 
     def _repr_html_(self) -> str:
-        most = self.healthy_lost.head(10).to_html(escape=True, index=False)
-        return f"<pre>{html.escape(self.summary())}</pre>{most}"
+        return result_page(self.summary(), self.healthy_lost.head(10))
 
     def _healthy(self, way: str) -> float:
         return float(self.positions.loc[self.positions["healthy"], f"lost_{way}_usd"].sum())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from riskgraph.margin.dutch_auction import AUCTION_COLUMNS, Auction
+from riskgraph.margin.notebook_pages import result_page
 from riskgraph.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Liquidated:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.summary())}</p>{self.steps.to_html(index=False, escape=True, max_rows=20)}"
+        return result_page(self.summary(), self.steps)
 
     def __repr__(self) -> str:
         return f"<Liquidated: {self.summary()}>"

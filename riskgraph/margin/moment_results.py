@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from riskgraph.margin import moment_frames as frames
 from riskgraph.margin.moment_frames import Moment
+from riskgraph.margin.notebook_pages import result_page
 from riskgraph.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ class MarginCalls:
         return said + (f"; ${refused:,.2f} in wallets not accepted" if refused else "")
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<li>{html.escape(line)}</li>" for line in self.assumptions)
-        table = self.calls.to_html(index=False, escape=True, max_rows=20)
-        return f"<p>{html.escape(self.summary())}</p>{table}" + (f"<ul>{said}</ul>" if said else "")
+        return result_page(self.summary(), self.calls, self.assumptions)
 
     def __repr__(self) -> str:
         return f"<MarginCalls: {self.summary()}>"

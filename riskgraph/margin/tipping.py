@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from riskgraph.errors import Faults
 from riskgraph.margin.call_inputs import code_of
 from riskgraph.margin.cascading import liquidation_cascade
+from riskgraph.margin.notebook_pages import result_page
 from riskgraph.provenance import Provenance
 from riskgraph.snapshot.snapshot import check_snapshot
 
@@ -73,9 +73,7 @@ class CriticalFall:
         )
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<li>{html.escape(line)}</li>" for line in self.notes)
-        table = self.evaluations.to_html(index=False, escape=True, max_rows=30)
-        return f"<p>{html.escape(self.summary())}</p>{table}" + (f"<ul>{said}</ul>" if said else "")
+        return result_page(self.summary(), self.evaluations, self.notes, rows=30)
 
     def __repr__(self) -> str:
         return f"<CriticalFall: {self.summary()}>"
