@@ -93,7 +93,7 @@ def _round_row(run: CascadeRun, done: Round) -> dict[str, Any]:
         "sold_usd": float(done.proceeds.sum()),
         "bonus_usd": float((seized - repaid).sum()),
         "fee_usd": float(fee.sum()),
-        "refused": done.offered - len(made) + sum(done.refused.values()),
+        "refused": done.offered - len(np.unique(made.pledged)) + sum(done.refused.values()),
         "largest_fall": float(fall.max(initial=0.0)),
     }
 

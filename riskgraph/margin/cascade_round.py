@@ -43,7 +43,7 @@ class Round:
     made: Bundles = field(default_factory=lambda: Bundles.joined([]))
     taken: Floats = field(default_factory=lambda: np.zeros(0))
     proceeds: Floats = field(default_factory=lambda: np.zeros(0))  # USD that each bundle's collateral brought
-    offered: int = 0  # bundles before clearing; ``made`` keeps those that were taken
+    offered: int = 0  # collaterals of accounts before clearing; ``made`` keeps what was taken
     acted: bool = False  # whether a rule that does not call pair by pair did something
     refused: Counter[str] = field(default_factory=Counter)
     gap: float = 0.0

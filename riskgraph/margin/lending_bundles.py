@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, summed
+from riskgraph.arrays import Bools, Floats, Ints, Places, summed
 from riskgraph.margin.bundles import Bundles
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
 from riskgraph.margin.rules.lending import Lending
 from riskgraph.margin.rules.shelf import rule_named
+from riskgraph.margin.sunk_offers import RowClasses
 from riskgraph.margin.terms import Terms
+from riskgraph.margin.threads import in_parts
 
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_book import CascadeBook
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["WORTH_COMPILING", "LendingCalls"]
 
 WORTH_COMPILING = 2_000  # accounts due at once from which compiled code makes up for loading numba
+_PARTS = 8  # pieces of work for threads
 _TERMS = ("close_factor", "close_factor_hf_threshold", "min_base_max_close_factor_threshold", "min_leftover_base",
           "target_health_factor")  # fmt: skip
 
@@ -94,24 +94,50 @@ class LendingCalls:
 
         book, held = self.book, self.book.rows
         extras = self._extras(margins)
-        columns = (held.side, book.amount, held.pair, held.threshold, held.bonus, self._weights, COLLATERAL, DEBT)
+        columns = self._columns
 
-        def step(at: slice) -> None:
+        def step(_: int, at: slice) -> None:
             call_lending(
                 margins[at], first[at], book.starts, book.stops, columns, book.pair_price,
                 (extras[0][at], extras[1][at], extras[2][at]), self.terms, held.margin_protocol, self.fee_share,
                 self.dust_usd, rows[0], rows[1], amounts[0], amounts[1], amounts[2], flags[0, at], flags[1, at],
             )  # fmt: skip
 
-        threads = os.cpu_count() or 1
-        edges = np.linspace(0, len(margins), 4 * threads + 1).astype(np.int64)
-        parts = [slice(int(low), int(high)) for low, high in pairwise(edges) if high > low]
-        if len(margins) < WORTH_COMPILING or threads < 2:
-            for part in parts:
-                step(part)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(step, parts))
+        in_parts(len(margins), _PARTS, step)
+
+    @property
+    def _columns(self) -> tuple[Any, ...]:
+        """Rows as compiled code reads them."""
+        held = self.book.rows
+        return held.side, self.book.amount, held.pair, held.threshold, held.bonus, self._weights, COLLATERAL, DEBT
+
+    @cached_property
+    def classes(self) -> RowClasses:
+        """Pairs and bonuses of rows of collateral."""
+        return RowClasses(self)
+
+    def parted(self, margins: Ints) -> tuple[Ints, Ints]:
+        """Part accounts that are due, ascending, into those of which all collateral is on sale, and the others."""
+        from riskgraph.margin.sunk_kernel import SUNK
+
+        if self.book.rows.named:
+            return margins[:0], margins
+        state = self.look(margins)[margins]
+        return margins[state == SUNK], margins[state != SUNK]
+
+    def look(self, margins: Ints) -> Places:
+        """Say how accounts stand, in the words of the kernel; what stands of others in the answer means nothing."""
+        from riskgraph.margin.sunk_kernel import look_at
+
+        book, held = self.book, self.book.rows
+        state = np.zeros(len(held.margin_account), dtype=np.uint8)
+
+        def step(_: int, at: slice) -> None:
+            look_at(margins[at], book.starts, book.stops, self._columns, book.pair_price, self.terms,
+                    held.margin_protocol, state)  # fmt: skip
+
+        in_parts(len(margins), _PARTS, step)
+        return state
 
     def _extras(self, margins: Ints) -> tuple[Floats, Floats, Floats]:
         """Remainders of published totals: collateral, what of it counts, and debt."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from riskgraph.margin.sunk_kernel import sinks
+
 __all__ = ["call_lending", "room_for"]
 
 NOTHING = 1e-12  # share of both sides below which a call is rounding
@@ -61,11 +63,8 @@ def call_lending(  # type: ignore[no-untyped-def]
                         slot = base + place[row - start] * n_owed + place[other - start]
                         pledged[slot], owed[slot] = row, other
         close_factor, close_health, small, least, target = terms[venue[margin]]
-        plain = close_factor > 0.0 and least <= 0.0 and small <= 0.0 and target != target
-        plain = plain and n_owed == 1 and n_pledged > 0 and extras[0][at] == 0.0 and extras[2][at] == 0.0
-        if plain and _spirals(
-            start, stop, sides, amounts, pairs, thresholds, bonuses, weights, pair_price, is_pledged, is_owed
-        ):
+        plain = n_owed == 1 and n_pledged > 0 and extras[0][at] == 0.0 and extras[2][at] == 0.0
+        if plain and sinks(start, stop, rows, pair_price, terms[venue[margin]]):
             for slot in range(base, base + n_pledged):
                 row = pledged[slot]
                 bonus = bonuses[row] if bonuses[row] == bonuses[row] else 0.0
@@ -141,33 +140,3 @@ def call_lending(  # type: ignore[no-untyped-def]
             if alone and left[best_c - start] == 0.0:
                 closes[at] = True
                 break
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _spirals(start, stop, sides, amounts, pairs, thresholds, bonuses, weights, pair_price, is_pledged, is_owed):  # type: ignore[no-untyped-def]
-    """Whether every call leaves the account as unhealthy: what its collateral pays at most is less than its one debt.
-
-    Each call takes the same off both, so that this stays so until the collateral is gone. With several collaterals none
-    may count for more than it pays (LT (1 + b) ≤ 1), or health could pass 1 on the way.
-    """
-    pays = debt = weighted = 0.0
-    counted = 0
-    modest = True
-    for row in range(start, stop):
-        value = amounts[row] * pair_price[pairs[row]]
-        if sides[row] == is_pledged:
-            bonus = bonuses[row] if bonuses[row] == bonuses[row] else 0.0
-            threshold = thresholds[row] if thresholds[row] == thresholds[row] else 0.0
-            if amounts[row] == 0.0:
-                continue
-            if value <= 0.0:
-                return False
-            pays += value / (1.0 + bonus)
-            weighted += value * threshold
-            counted += 1
-            modest = modest and threshold * (1.0 + bonus) <= 1.0
-        elif sides[row] == is_owed:
-            debt += value
-            if len(weights) and weights[row] != 1.0:
-                return False
-    return counted > 0 and weighted < debt and pays < debt * (1.0 - 1e-9) and (counted == 1 or modest)

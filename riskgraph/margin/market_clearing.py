@@ -12,7 +12,7 @@ from riskgraph.arrays import Bools, Floats, Ints, summed
 if TYPE_CHECKING:
     from riskgraph.margin.price_curves import PriceCurves
 
-__all__ = ["Offers", "accepted_parts"]
+__all__ = ["Clearing", "Kinds", "Offers", "kinds_of", "takeable", "whole_limits"]
 
 _UNITS = 1e12  # of limits: a call without bonus at the oracle's own price breaks even, whatever rounding makes of it
 _ROUNDING = 1e-12
@@ -52,39 +52,84 @@ class Offers:
         return cls(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)})
 
 
-def accepted_parts(offers: Offers, curves: PriceCurves, sold: Floats, dust_usd: float) -> Floats:
-    r"""Share of every offer that is taken by those who look for profit (METHODS 5.4 iii), shape (n,).
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """Offers of one market and one limit, added up; arrays of shape (k,).
+
+    One bonus is one limit, whatever rounding made of it: limits are equal that are the same whole number of 1e-12.
+    """
+
+    market: Ints
+    whole: Ints
+    least: Floats
+    size: Floats
+
+    def __len__(self) -> int:
+        return len(self.market)
+
+    def joined(self, other: Kinds) -> tuple[Kinds, Ints, Ints]:
+        """Put two together; give what they make, and where in it the kinds of both are."""
+        market, whole, least, size = (
+            np.concatenate([getattr(self, one.name), getattr(other, one.name)]) for one in fields(self)
+        )
+        _, first, place = np.unique(np.stack([market, whole]), axis=1, return_index=True, return_inverse=True)
+        place = place.ravel()
+        made = Kinds(market[first], whole[first], least[first], summed(place, size, len(first)))
+        return made, place[: len(self)], place[len(self) :]
+
+
+class Clearing:
+    r"""One clearing of every market: which kinds of offers are taken, by those who look for profit (METHODS 5.4 iii).
 
     In each market the offers with the lowest limits r come first; taken is the largest Q with
 
     .. math:: A(Q) = \frac{1}{g(s_0)} \frac{1}{\Delta s} \int_{s_0}^{s_0 + \Delta s} g \ge r_{last}
 
-    the last one partly where that makes ends meet, but no part below ``dust_usd``. ``sold`` is s of every market.
+    the last one partly where that makes ends meet, but no part below ``dust_usd``.
+
+    Attributes
+    ----------
+    kinds : Kinds
+    part : ndarray, shape (k + 1,)
+        1 for kinds that are taken whole; the last place is of offers that nobody takes.
+    room : ndarray, shape (k + 1,)
+        USD (at snapshot prices) for which there is room of the one kind of each market that is taken in part.
     """
-    share = np.zeros(len(offers))
-    kind, market, least, size = _kinds(offers)
-    part, room = np.zeros(len(market) + 1), np.zeros(len(market) + 1)  # the last: of offers that nobody takes
-    order = np.lexsort((least, market))
-    markets, first = np.unique(market[order], return_index=True)
-    for one, kinds in zip(markets.tolist(), np.split(order, first[1:]), strict=False):  # without markets no kinds
-        fits, width = _fitting(curves, one, float(sold[one]), size[kinds], least[kinds])
-        part[kinds[:fits]] = 1.0
-        room[kinds[fits : fits + 1]] = width
-    share = part[kind]
-    marginal = np.flatnonzero(room[kind] > 0.0)
-    of_kind = kind[marginal]
-    for one in np.flatnonzero(room > 0.0).tolist():
-        at = _largest(offers, marginal[of_kind == one], room[one] * curves.depth[market[one]])
-        share[at] = _filled(offers.size[at] / curves.depth[market[one]], offers.usd[at], room[one], dust_usd)
-    return share
+
+    def __init__(self, kinds: Kinds, curves: PriceCurves, sold: Floats, dust_usd: float) -> None:
+        self.kinds, self.dust_usd = kinds, dust_usd
+        self.part, self.room = np.zeros(len(kinds) + 1), np.zeros(len(kinds) + 1)
+        order = np.lexsort((kinds.least, kinds.market))
+        markets, first = np.unique(kinds.market[order], return_index=True)
+        for one, these in zip(markets.tolist(), np.split(order, first[1:]), strict=False):  # without markets no kinds
+            fits, width = _fitting(curves, one, float(sold[one]), kinds.size[these], kinds.least[these])
+            self.part[these[:fits]] = 1.0
+            if width > 0.0:
+                self.room[these[fits : fits + 1]] = width * curves.depth[one]
+
+    def shares(self, offers: Offers, kind: Ints) -> Floats:
+        """Share of every offer that is taken, shape (n,); ``kind`` says which kind each is of, -1: of none."""
+        share = self.part[kind]
+        marginal = np.flatnonzero(self.room[kind] > 0.0)
+        of_kind = kind[marginal]
+        for one in np.flatnonzero(self.room > 0.0).tolist():
+            at = _largest(offers, marginal[of_kind == one], self.room[one])
+            share[at] = _filled(offers.size[at], offers.usd[at], self.room[one], self.dust_usd)
+        return share
 
 
-def _kinds(offers: Offers) -> tuple[Ints, Ints, Floats, Floats]:
-    """Tell kinds of offers (one market, one limit): which kind each is; market, limit and whole size of every kind.
+def whole_limits(limit: Floats) -> Ints:
+    """Limits as whole numbers of 1e-12; those above 1 all as a number above that: sales never raise their own price."""
+    return np.asarray(np.round(np.minimum(limit, 4.0) * _UNITS).astype(np.int64))
 
-    One bonus is one limit, whatever rounding made of it. Limits above 1 are of no kind (-1): sales never raise the
-    price that they are made at.
-    """
+
+def takeable(whole: Ints) -> Bools:
+    """Which limits, as whole numbers, somebody may take."""
+    return np.asarray(whole <= _UNITS)
+
+
+def kinds_of(offers: Offers) -> tuple[Kinds, Ints]:
+    """Tell kinds of offers, and which kind each offer is of; -1 for limits above 1."""
     if len(offers) >= WORTH_COMPILING:
         from riskgraph.margin.clearing_kernel import add_up_limits  # numba: loaded only where it is used
 
@@ -92,16 +137,16 @@ def _kinds(offers: Offers) -> tuple[Ints, Ints, Floats, Floats]:
         kind = np.empty(len(offers), dtype=np.int32)
         n = add_up_limits(offers.market, offers.limit, offers.size, _UNITS, market, least, total, kind)
         if n >= 0:
-            return kind, market[:n], least[:n], total[:n]
-    limit = np.round(np.minimum(offers.limit, 4.0) * _UNITS).astype(np.int64)
-    some = np.flatnonzero(limit <= _UNITS)
+            return Kinds(market[:n], whole_limits(least[:n]), least[:n], total[:n]), kind
+    limit = whole_limits(offers.limit)
+    some = np.flatnonzero(takeable(limit))
     known, place = np.unique(np.stack([offers.market[some].astype(np.int64), limit[some]]), axis=1, return_inverse=True)
     place = place.ravel()
     kind = np.full(len(offers), -1, dtype=np.int32)
     kind[some] = place
     least = np.zeros(known.shape[1])
     least[place[::-1]] = offers.limit[some[::-1]]  # of the first of each kind
-    return kind, known[0], least, summed(place, offers.size[some], known.shape[1])
+    return Kinds(known[0], known[1], least, summed(place, offers.size[some], known.shape[1])), kind
 
 
 def _fitting(curves: PriceCurves, market: int, start: float, size: Floats, least: Floats) -> tuple[int, float]:

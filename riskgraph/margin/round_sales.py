@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.margin.bundles import Bundles, call_accounts
 from riskgraph.margin.lending_bundles import WORTH_COMPILING
-from riskgraph.margin.market_clearing import Offers, accepted_parts
+from riskgraph.margin.market_clearing import Clearing, Kinds, Offers, kinds_of
 from riskgraph.margin.rules.rule import PairRule
 from riskgraph.margin.rules.shelf import rule_named
+from riskgraph.margin.sunk_offers import SunkOffers
 
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_round import Round
@@ -31,9 +32,13 @@ class RoundSales:
         book, parts = self.run.book, []
         at = np.flatnonzero(due)
         venue = book.rows.margin_protocol
-        plain = self.run.lending.mine[venue[at]]
+        plain, sunk = self.run.lending.mine[venue[at]], None
         if np.count_nonzero(plain) >= WORTH_COMPILING:
-            made, dusty = self.run.lending.call(at[plain])
+            others = at[plain]
+            if self.run.terms.profitable:
+                under, others = self.run.lending.parted(others)
+                sunk = SunkOffers(self.run.lending, under, self.run.markets.curves.market)
+            made, dusty = self.run.lending.call(others)
             parts.append(made)
             done.refused["dust left"] += dusty
             at = at[~plain]
@@ -54,18 +59,45 @@ class RoundSales:
         for protocol, desk in self.run.desks.items():
             offers.append(desk.act(done.number, at[venue[at] == protocol]))
             done.refused.update(desk.refused)
-        self._clear(done, made, offers)
+        done.offered = len(np.unique(made.pledged)) + (sunk.offered if sunk is not None else 0)
+        if sunk is not None and len(sunk.margins):
+            made, *shares = self._parts_with(made, offers, sunk)
+        else:
+            shares = self._parts(offers)
+        self._clear(done, made, offers, shares)
 
     def _level(self, protocol: int) -> float | None:
         return float(self.run.desk.terms.level[protocol]) if self.run.desk is not None else None
 
-    def _clear(self, done: Round, made: Bundles, offers: list[Offers]) -> None:
-        """Clear every market once: what is worth taking is sold at one average price, and both sides are settled."""
-        book, whole = self.run.book, Offers.joined(offers)
-        share = self._shares(whole)
-        ends = np.cumsum([len(part) for part in offers])[:-1]
-        every, *others = np.split(share, ends)
-        done.offered, some = len(made), np.flatnonzero(every > 0.0)
+    def _parts(self, offers: list[Offers]) -> list[Floats]:
+        """Share of every offer that is taken, by part."""
+        whole = Offers.joined(offers)
+        if self.run.terms.profitable:
+            kinds, kind = kinds_of(whole)
+            share = self._clearing(kinds).shares(whole, kind)
+        else:
+            share = np.where(whole.ready, 1.0, 0.0)
+        return np.split(share, np.cumsum([len(part) for part in offers])[:-1])
+
+    def _clearing(self, kinds: Kinds) -> Clearing:
+        return Clearing(kinds, self.run.markets.curves, self.run.markets.sold(), self.run.terms.dust_usd)
+
+    def _parts_with(self, made: Bundles, offers: list[Offers], sunk: SunkOffers) -> tuple[Any, ...]:
+        """Clear offers together with those that are only added up; of these calls are formed where some are taken."""
+        kinds, kind = kinds_of(Offers.joined(offers))
+        kinds, place, sunk_place = kinds.joined(sunk.kinds)
+        clearing = self._clearing(kinds)
+        more, more_kind = sunk.taken(clearing, sunk_place)
+        parts = [*offers, self._offers(more)]
+        every = np.concatenate([np.append(place, -1)[kind], more_kind])
+        share = clearing.shares(Offers.joined(parts), every)
+        first, *others, last = np.split(share, np.cumsum([len(part) for part in parts])[:-1])
+        return Bundles.joined([made, more]), np.append(first, last), *others
+
+    def _clear(self, done: Round, made: Bundles, offers: list[Offers], shares: list[Floats]) -> None:
+        """Sell what is taken in every market at one average price, and settle both sides."""
+        book, (every, *others) = self.run.book, shares
+        some = np.flatnonzero(every > 0.0)
         done.made, done.taken = made.part(some), every[some]
         asset, debt = book.rows.asset[done.made.pledged], book.rows.asset[done.made.owed]
         sold = (done.made.seized - done.made.fee) * done.taken
@@ -83,13 +115,6 @@ class RoundSales:
         for desk, part, one in zip(self.run.desks.values(), offers[1:], others, strict=True):
             desk.take(done.number, part, one, average)
             done.acted |= desk.acted
-
-    def _shares(self, offers: Offers) -> Floats:
-        if not len(offers):
-            return np.zeros(0)
-        if self.run.terms.profitable:
-            return accepted_parts(offers, self.run.markets.curves, self.run.markets.sold(), self.run.terms.dust_usd)
-        return np.where(offers.ready, 1.0, 0.0)
 
     def _offers(self, made: Bundles) -> Offers:
         """Give what liquidators would sell, and from which average price on they gain."""
