@@ -49,6 +49,11 @@ class CascadeBook:
         Units gained (below 0: lost) by lenders outside the snapshot, shape (n_protocols, n_assets).
     settled : Floats
         Units of margin that the other side of longs and shorts, whoever that is, has gained, by asset.
+    held : Floats
+        Units that owners of accounts, lenders and protocols hold, net of what is owed, shape (3, n_assets).
+    stirred, lowered : Bools
+        Margin accounts some of whose amounts have changed, and pairs in which all claims have been scaled down, since
+        somebody last asked and wiped them.
     cash : dict
         USD gained by bearers: what market buyers paid.
     reserve, deficit : Floats
@@ -75,7 +80,9 @@ class CascadeBook:
         self.receipt_rate = np.ones(shape[1])  # the same for the price of receipts
         self.positions = PositionWorth(snap) if rows.trades.any() else None
         self.entry = self._entries()
-        self._legs: tuple[Floats, Floats] = (np.array(rows.pledged.amount), np.array(rows.owed.amount))
+        self.held = self.counted()
+        self.stirred = np.zeros(len(rows.margin_account) + 1, dtype=np.bool_)  # the last: rows of no margin account
+        self.lowered = np.zeros(len(rows.pair_asset), dtype=np.bool_)
 
     def _entries(self) -> Floats | None:
         """Entry price of every long and short: of those without one what they stand at in the snapshot."""
@@ -119,7 +126,7 @@ class CascadeBook:
     def debt_weight(self, rows: Ints) -> Floats:
         """Give what a dollar of debt in these rows counts for in health (1 ÷ borrow factor)."""
         weight = self.rows.owed.weight
-        return weight[self._leg_place[1][rows]] if len(weight) else np.ones(len(rows))
+        return weight[np.searchsorted(self._leg_rows[1], rows)] if len(weight) else np.ones(len(rows))
 
     @cached_property
     def lends(self) -> Bools:
@@ -127,23 +134,17 @@ class CascadeBook:
         return np.array(protocol_terms(self.snap)[2], dtype=np.bool_)
 
     @cached_property
-    def _leg_place(self) -> tuple[Ints, Ints]:
-        """Place of every row among the rows of collateral, and of debt."""
-        of_pledged, of_owed = (np.cumsum(self.rows.side == side, dtype=np.int32) - 1 for side in (COLLATERAL, DEBT))
-        return of_pledged, of_owed
-
-    @property
-    def pledged_leg(self) -> tuple[Floats, Ints]:
-        """Amounts of rows of collateral, which are held twice, and the place of every row among them."""
-        return self._legs[0], self._leg_place[0]
+    def _leg_rows(self) -> tuple[Ints, Ints]:
+        """Rows of collateral, and of debt."""
+        return np.flatnonzero(self.rows.side == COLLATERAL), np.flatnonzero(self.rows.side == DEBT)
 
     def view(self) -> Snapshot:
         """Give the book as it stands now as a snapshot: the same tables, other amounts and prices."""
-        rows = self.rows
+        rows, (pledged, owed) = self.rows, self._leg_rows
         changed: dict[str, Any] = {
             "amount": self.amount,
-            "pledged": Leg(rows.pledged.margin, self._legs[0], rows.pledged.pair, rows.pledged.weight),
-            "owed": Leg(rows.owed.margin, self._legs[1], rows.owed.pair, rows.owed.weight),
+            "pledged": Leg(rows.pledged.margin, self.amount[pledged], rows.pledged.pair, rows.pledged.weight),
+            "owed": Leg(rows.owed.margin, self.amount[owed], rows.owed.pair, rows.owed.weight),
         }
         kept: dict[str, Any] = {one.name: getattr(rows, one.name) for one in fields(rows) if one.name not in changed}
         book = Book(**kept, **changed, pair_price=self.pair_price.copy())
@@ -175,12 +176,19 @@ class CascadeBook:
         """Set the amounts of rows, each once."""
         self._set(rows, units)
 
+    def scale_claims(self, rows: Ints, factor: Floats) -> None:
+        """Multiply the amounts of all claims in some pairs, each by a factor of at most 1."""
+        self._move(rows, self.amount[rows] * factor)
+        self.lowered[self.rows.pair[rows]] = True
+
     def _set(self, rows: Ints, units: Floats) -> None:
+        self._move(rows, units)
+        self.stirred[self.rows.margin[rows]] = True
+
+    def _move(self, rows: Ints, units: Floats) -> None:
+        change = (units - self.amount[rows]) * self._unit_sign[rows]
+        self.held += summed(self._holder_key[rows], change, self.held.size).reshape(-1, 3).T
         self.amount[rows] = units
-        side = self.rows.side[rows]
-        for leg, place, which in zip(self._legs, self._leg_place, (COLLATERAL, DEBT), strict=True):
-            mine = side == which
-            leg[place[rows[mine]]] = units[mine]
 
     # -- sums ---------------------------------------------------------------------------------------------------------
 
@@ -204,16 +212,20 @@ class CascadeBook:
         found: Bools = np.append(np.where(pairs, -2, own), -2)[self.rows.protocol] == self.rows.account
         return found
 
-    def holdings(self) -> Floats:
-        """Units that owners of accounts, lenders and protocols hold, net of what is owed; shape (3, n_assets).
+    @cached_property
+    def _unit_sign(self) -> Floats:
+        """As ``sign``; 0 for longs and shorts, which are no units of anything: they count by what they are worth."""
+        if self.entry is None:
+            return self.sign
+        return np.where((self.rows.side == LONG) | (self.rows.side == SHORT), 0.0, self.sign)
 
-        Longs and shorts are no units of anything: they count by what they are worth (``positions_usd``).
+    def counted(self) -> Floats:
+        """Count the units that owners of accounts, lenders and protocols hold, net of what is owed; (3, n_assets).
+
+        ``held`` is the same, carried on from movement to movement.
         """
-        signed = self.amount * self.sign
-        if self.entry is not None:
-            signed[(self.rows.side == LONG) | (self.rows.side == SHORT)] = 0.0
-        by_holder = summed(self._holder_key, signed, 3 * self.shape[1])
-        return np.transpose(by_holder.reshape(-1, 3))
+        by_holder = summed(self._holder_key, self.amount * self._unit_sign, 3 * self.shape[1])
+        return np.ascontiguousarray(by_holder.reshape(-1, 3).T)
 
     def units(self, holdings: Floats) -> Floats:
         """Units of every asset over all bearers: what no round may change."""
@@ -225,7 +237,7 @@ class CascadeBook:
     def by_bearer(self, holdings: Floats) -> dict[str, Floats]:
         """Units of every asset by who bears what happens to them; of liquidators and market what they gained."""
         return {
-            "borrowers": holdings[0],
+            "borrowers": holdings[0].copy(),
             "lenders": holdings[1] + self.outside.sum(axis=0),
             "protocol": holdings[2] + self.venue.sum(axis=0),
             "liquidators": self.liquidator.copy(),

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
-from riskgraph.arrays import Floats, Ints, summed
+from riskgraph.arrays import Floats, Ints, stretches, summed
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT, DEPOSIT
-from riskgraph.margin.market_clearing import WORTH_COMPILING
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.margin.supplies import published_supply
 
@@ -109,33 +109,21 @@ class LossBook:
     def _scale_claims(self, pairs: Ints, factor: Floats) -> tuple[Floats, Floats]:
         """Scale the claims in pairs; give the units that they lose, and of that what is pledged, by pair."""
         book, rows = self.book, self.book.rows
-        by_pair = np.ones(len(rows.pair_asset))
-        by_pair[pairs] = factor
-        inside, borrowed = np.zeros(len(by_pair)), np.zeros(len(by_pair))
-        if len(self._claims) >= WORTH_COMPILING:
-            from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used
+        first, which = self._claims_by_pair
+        at, place = stretches(first[pairs], first[pairs + 1] - first[pairs])
+        at = which[at]
+        before = book.amount[at]
+        after = before * factor[place]
+        book.scale_claims(at, factor[place])
+        less, pledged = before - after, rows.side[at] == COLLATERAL
+        return summed(place, less, len(pairs)), summed(place[pledged], less[pledged], len(pairs))
 
-            scale_claims(
-                self._claims,
-                rows.pair,
-                rows.side,
-                by_pair,
-                book.amount,
-                *book.pledged_leg,
-                COLLATERAL,
-                inside,
-                borrowed,
-            )
-            return inside[pairs], borrowed[pairs]
-        at = by_pair[rows.pair[self._claims]]
-        hit = at < 1.0
-        which, at = self._claims[hit], at[hit]
-        pair, before = rows.pair[which], book.amount[which]
-        book.put(which, before * at)
-        less, pledged = before - before * at, rows.side[which] == COLLATERAL
-        inside = summed(pair, less, len(by_pair))
-        borrowed = summed(pair[pledged], less[pledged], len(by_pair))
-        return inside[pairs], borrowed[pairs]
+    @cached_property
+    def _claims_by_pair(self) -> tuple[Ints, Ints]:
+        """Rows that are claims, those of one pair together and ascending, and where each pair's begin."""
+        pair, n = self.book.rows.pair[self._claims], len(self.book.rows.pair_asset)
+        ordered = sparse.csr_array((self._claims, pair, np.array([0, len(pair)])), shape=(1, n)).tocsc()
+        return ordered.indptr.astype(np.int64), ordered.data
 
     @cached_property
     def _claims(self) -> Ints:

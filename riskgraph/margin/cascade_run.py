@@ -43,7 +43,7 @@ class CascadeRun:
         self.losses = LossBook(book, self.flows)
         self.lending = LendingCalls(book, terms.dust_usd)
         self.rounds: list[Round] = []
-        self.start_units = book.units(book.holdings())
+        self.start_units = book.units(book.held)
         self.first_due = np.full(len(book.rows.margin_account), -1)
         self.handed = np.full(
             len(book.rows.margin_account), -1
@@ -56,7 +56,7 @@ class CascadeRun:
     def play(self) -> None:
         """Play rounds until one brings nothing."""
         price = self.final_price = self.markets.price()
-        self.holdings = self.book.by_bearer(self.book.holdings())
+        self.holdings = self.book.by_bearer(self.book.held)
         self.start_wealth = self.book.wealth(self.holdings, self.book.start_price)
         self.shock_wealth = self.book.wealth(self.holdings, price)
         self._revalue(self.book.start_price, price)
@@ -81,6 +81,9 @@ class CascadeRun:
 
     def _end(self, price: Floats) -> None:
         self.final_price = self.book.price = price
+        counted = self.book.counted()  # every row again: what no movement says shows here
+        self.rounds[-1].gap = max(self.rounds[-1].gap, self._gap(counted))
+        self.holdings = self.book.by_bearer(counted)
         self.end_wealth = self.book.wealth(self.holdings, price)
         self.end = formed(self.book.view())
 
@@ -126,23 +129,32 @@ class CascadeRun:
     def _round(self, number: int) -> Round:
         done = Round(number, self.book.price.copy(), self.book.pair_price.copy())
         stock = self.book.market.copy()
-        margins, below = self._looked_at(first=number == 0)
-        due = self._with_collateral(margins, below)
+        shut = np.zeros(0, dtype=np.int64)
         if self.desk is not None:
-            done.calls = self.desk.make(number, margins, below)
-            if self._paid(done.calls):
-                margins, below = self._looked_at()
-                due = self._with_collateral(margins, below)
-                self.desk.look_again(margins)
-            due, shut = self.desk.shut(number, margins, due, self.terms.closeout)
+            due, shut = self._called(self.desk, done)
+        elif self.lending.alone:
+            if number == 0:
+                check_told(view := self.book.view(), formed(view))
+            due = self.lending.due()
         else:
-            shut = np.zeros(0, dtype=np.int64)
+            due = self._with_collateral(*self._looked_at(first=number == 0))
         self._note_due(done, due)
         self.sales.carry_out(done, due, shut)
         self._keep_calls(done)
         self._account(done)
         done.sold_usd = float(np.maximum(self.book.market - stock, 0.0) @ self.book.start_price)
         return done
+
+    def _called(self, desk: CallDesk, done: Round) -> tuple[Bools, Ints]:
+        """Call for margin; say who is liquidated after what was paid, and who is closed out."""
+        margins, below = self._looked_at(first=done.number == 0)
+        due = self._with_collateral(margins, below)
+        done.calls = desk.make(done.number, margins, below)
+        if self._paid(done.calls):
+            margins, below = self._looked_at()
+            due = self._with_collateral(margins, below)
+            desk.look_again(margins)
+        return desk.shut(done.number, margins, due, self.terms.closeout)
 
     def _looked_at(self, first: bool = False) -> tuple[MarginAccounts, Bools]:
         """Form health at the prices that are shown; say of whom the rule's own test holds."""
@@ -216,13 +228,15 @@ class CascadeRun:
             done.tipped = Tipped.of(self.book, fresh)
 
     def _account(self, done: Round) -> None:
-        """Check that nothing was lost or made, and value every bearer at the market's prices."""
-        holdings = self.book.holdings()
-        units = self.book.units(holdings)
-        scale = np.maximum(np.abs(self.start_units), np.abs(holdings).sum(axis=0))
-        gap = np.abs(units - self.start_units)
-        done.gap = float(np.divide(gap, scale, out=np.zeros(len(gap)), where=scale > 0.0).max(initial=0.0))
-        self.holdings = self.book.by_bearer(holdings)
+        """Check that what left one bearer came to another, and value every bearer at the market's prices."""
+        done.gap = self._gap(self.book.held)
+        self.holdings = self.book.by_bearer(self.book.held)
+
+    def _gap(self, held: Floats) -> float:
+        """Largest relative gap between the units of an asset that there were, and those that there are."""
+        gap = np.abs(self.book.units(held) - self.start_units)
+        scale = np.maximum(np.abs(self.start_units), np.abs(held).sum(axis=0))
+        return float(np.divide(gap, scale, out=np.zeros(len(gap)), where=scale > 0.0).max(initial=0.0))
 
     def _revalue(self, before: Floats, after: Floats) -> None:
         """Note what a move of prices does to every bearer."""

@@ -23,7 +23,7 @@ from riskgraph.snapshot.rows import Leg
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["BAND", "cancelling", "exact_line", "settle"]
+__all__ = ["BAND", "below_one", "cancelling", "exact_line", "settle"]
 
 # Share of everything that is added up within which floats do not decide: rounding of some 4,000 rows stays below it.
 BAND = 1e-12
@@ -88,6 +88,11 @@ def settle(
                 wrong = (found > at) - (found < at) != side
                 found = float(np.nextafter(at, at + side)) if wrong and side else at if wrong else found
         health[margin], short[place] = found, exact.worth < exact.owed
+
+
+def below_one(snap: Snapshot, margins: Ints) -> Bools:
+    """Which margin accounts, ascending and without longs, shorts and options, have a health below 1, exactly."""
+    return np.array([exact.against(Fraction(1)) < 0 for _, exact in _decided(snap, None, margins)], dtype=np.bool_)
 
 
 def cancelling(book: Book, derivatives: DerivativeMargins | None) -> Bools | None:

@@ -6,18 +6,17 @@ the account changes from round to round but its value, and its calls need not be
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
 
 __all__ = [
-    "BUCKETS", "CLOSE", "DUE", "FINE", "GONE", "LOWEST", "SUNK", "add_up_sunk", "look_at", "pick_sunk", "row_classes", "sinks",
+    "BUCKETS", "CLOSE", "DUE", "FINE", "GONE", "SUNK", "add_up_sunk", "look_at", "mark_stirred",
+    "pick_sunk", "plain_accounts", "row_classes", "sinks", "weigh_rows",
 ]  # fmt: skip
 
 FINE, DUE, SUNK, CLOSE, GONE = range(5)  # what an account's look says; CLOSE: floats cannot tell
-BUCKETS = 32  # sizes of offers by powers of 4
-LOWEST = 10  # bucket of what is worth 1/2 to 2 USD
+BUCKETS = 32  # units of offers by powers of 4, from 4^-10 on
+_FIRST = (1023 - 20) >> 1
 _BAND = 1e-12  # of health about 1 in which floats do not decide (close_calls.BAND)
 
 
@@ -57,63 +56,116 @@ def sinks(start, stop, rows, pair_price, terms):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def look_at(margins, starts, stops, rows, pair_price, terms, venue, state):  # type: ignore[no-untyped-def]
-    """Say of every account whether it is liquidatable, sunk, too close to tell, or has nothing to take or to repay."""
-    sides, amounts, pairs, thresholds, _, weights, is_pledged, is_owed = rows
-    for at in range(len(margins)):
-        margin = margins[at]
-        weighted = burden = 0.0
-        held = owes = False
-        for row in range(starts[margin], stops[margin]):
-            if sides[row] == is_pledged:
-                held = held or amounts[row] > 0.0
-                if thresholds[row] == thresholds[row]:
-                    weighted += amounts[row] * pair_price[pairs[row]] * thresholds[row]
-            elif sides[row] == is_owed:
-                owes = owes or amounts[row] > 0.0
-                burden += amounts[row] * pair_price[pairs[row]] * (weights[row] if len(weights) else 1.0)
-        if not (held and owes):
-            state[margin] = GONE
-        elif abs(weighted - burden) < _BAND * burden:
-            state[margin] = CLOSE
-        elif not weighted < burden:
-            state[margin] = FINE
-        elif sinks(starts[margin], stops[margin], rows, pair_price, terms[venue[margin]]):
-            state[margin] = SUNK
-        else:
-            state[margin] = DUE
+def weigh_rows(rows, pays, counts, modest):  # type: ignore[no-untyped-def]
+    """Say what a dollar of each row counts for in health, and what it pays at most in a call; of debt with the sign -.
 
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _bucket(usd):  # type: ignore[no-untyped-def]
-    return min(max((math.frexp(usd)[1] >> 1) + LOWEST, 0), BUCKETS - 1)
+    ``modest`` says whether a row leaves :func:`sinks` no more to ask than whether it holds something.
+    """
+    sides, _, _, thresholds, bonuses, weights, is_pledged, is_owed = rows
+    for row in range(len(sides)):
+        pays[row] = counts[row] = 0.0
+        modest[row] = True
+        if sides[row] == is_pledged:
+            bonus = bonuses[row] if bonuses[row] == bonuses[row] else 0.0
+            threshold = thresholds[row] if thresholds[row] == thresholds[row] else 0.0
+            pays[row], counts[row] = 1.0 / (1.0 + bonus), threshold
+            modest[row] = threshold * (1.0 + bonus) <= 1.0
+        elif sides[row] == is_owed:
+            weight = weights[row] if len(weights) else 1.0
+            pays[row], counts[row], modest[row] = -1.0, -weight, weight == 1.0
 
 
 @numba.njit(cache=True, nogil=True)
-def add_up_sunk(margins, starts, stops, classes, amounts, kind, usd_of, size_of, total):  # type: ignore[no-untyped-def]
-    """Add up what accounts offer, all their collateral, by kind and bucket of USD; give how many offers there are.
+def plain_accounts(starts, stops, modest, terms, venue, plain):  # type: ignore[no-untyped-def]
+    """Say of every account whether only amounts and prices decide if it sinks."""
+    for margin in range(len(starts)):
+        close_factor, _, small, least, target = terms[venue[margin]]
+        fine = close_factor > 0.0 and least <= 0.0 and small <= 0.0 and target != target
+        for row in range(starts[margin], stops[margin]):
+            fine = fine and modest[row]
+        plain[margin] = fine
 
-    ``kind`` (-1: nobody takes it), ``usd_of`` and ``size_of`` (USD of a unit, at the oracle's and at the snapshot's
-    price) are by class of rows.
+
+@numba.njit(cache=True, nogil=True)
+def look_at(margins, starts, stops, rows, weighed, pair_price, all_worth, terms, venue, state):  # type: ignore[no-untyped-def]
+    """Say of every account whether it is liquidatable, sunk, too close to tell, or has nothing to take or to repay.
+
+    ``weighed`` is what the two functions above give; ``all_worth`` says that no price is 0.
+    """
+    pays, counts, plain = weighed
+    sides, amounts, pairs, _, _, _, is_pledged, is_owed = rows
+    for at in range(len(margins)):
+        margin = margins[at]
+        start, stop = starts[margin], stops[margin]
+        net = gross = 0.0
+        for row in range(start, stop):
+            value = amounts[row] * pair_price[pairs[row]] * counts[row]
+            net += value
+            gross += abs(value)
+        if gross - abs(net) <= _BAND * gross:  # nothing of one side, or next to nothing
+            held = owes = False
+            for row in range(start, stop):
+                held = held or (sides[row] == is_pledged and amounts[row] > 0.0)
+                owes = owes or (sides[row] == is_owed and amounts[row] > 0.0)
+            if not (held and owes):
+                state[margin] = GONE
+                continue
+        if abs(net) < _BAND * gross:
+            state[margin] = CLOSE
+        elif net >= 0.0:
+            state[margin] = FINE
+        elif plain[margin] and all_worth:
+            short = debt = 0.0
+            for row in range(start, stop):
+                value = amounts[row] * pair_price[pairs[row]] * pays[row]
+                short -= value
+                debt += max(-value, 0.0)
+            state[margin] = SUNK if short > debt * 1e-9 else DUE
+        else:
+            state[margin] = SUNK if sinks(start, stop, rows, pair_price, terms[venue[margin]]) else DUE
+
+
+@numba.njit(cache=True, nogil=True)
+def mark_stirred(pledging, owing, falls, rises, state, stirred):  # type: ignore[no-untyped-def]
+    """Mark accounts that the prices which moved may take out of the state in which they are.
+
+    ``pledging`` and ``owing`` list the accounts with collateral and with debt in every pair (where each pair's begin,
+    and accounts). Who is fine stays so while collateral does not fall and debt does not rise; who is sunk the other way.
+    """
+    for way in range(2):
+        first, accounts = pledging if way == 0 else owing
+        down, up = (falls, rises) if way == 0 else (rises, falls)
+        for pair in range(len(falls)):
+            if down[pair] or up[pair]:
+                for at in range(first[pair], first[pair + 1]):
+                    margin = accounts[at]
+                    if (down[pair] and state[margin] == FINE) or (up[pair] and state[margin] == SUNK):
+                        stirred[margin] = True
+
+
+@numba.njit(cache=True, nogil=True)
+def add_up_sunk(margins, starts, stops, classes, bits, amounts, total):  # type: ignore[no-untyped-def]
+    """Add up what accounts offer, all their collateral, by class of rows and bucket of units; give how many there are.
+
+    ``bits`` are those of the amounts: their exponents make the buckets, of powers of 4.
     """
     found = 0
     for at in range(len(margins)):
         for row in range(starts[margins[at]], stops[margins[at]]):
-            if classes[row] >= 0 and amounts[row] > 0.0:
+            one = classes[row]
+            if one >= 0 and bits[row] > 0:
                 found += 1
-                one = classes[row]
-                if kind[one] >= 0:
-                    total[kind[one], _bucket(amounts[row] * usd_of[one])] += amounts[row] * size_of[one]
+                total[one, min(max((bits[row] >> 53) - _FIRST, 0), BUCKETS - 1)] += amounts[row]
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def pick_sunk(margins, starts, stops, classes, amounts, usd_of, cut, picked):  # type: ignore[no-untyped-def]
-    """Mark the accounts that offer something worth at least what is the cut of its class."""
+def pick_sunk(margins, starts, stops, classes, amounts, least, picked):  # type: ignore[no-untyped-def]
+    """Mark the accounts that offer at least so many units of something as its class says."""
     for at in range(len(margins)):
         for row in range(starts[margins[at]], stops[margins[at]]):
             one = classes[row]
-            if one >= 0 and amounts[row] > 0.0 and amounts[row] * usd_of[one] >= cut[one]:
+            if one >= 0 and amounts[row] > 0.0 and amounts[row] >= least[one]:
                 picked[at] = True
                 break
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Floats, Ints
+from riskgraph.arrays import Floats, Ints, summed
 from riskgraph.margin.bundles import Bundles
 from riskgraph.margin.cascade_book import COLLATERAL
 from riskgraph.margin.market_clearing import Clearing, Kinds, takeable, whole_limits
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["SunkOffers"]
 
 _PARTS = 4  # sums are formed in so many parts and then added, whatever the machine has
+_BELOW = 20  # a unit may be worth 4^-20 USD and still have a bucket of its own
+_USD_BUCKETS = 72
 _SLACK = 1.0 - 1e-9  # what rounding may make of an offer's size
 
 
@@ -52,7 +54,7 @@ class SunkOffers:
         worth = net * price
         self.limit = np.divide(shown / factor, worth, out=np.full(len(asset), np.inf), where=worth > 0.0)
         whole = whole_limits(self.limit)
-        some = np.flatnonzero(takeable(whole))
+        some = np.flatnonzero(takeable(whole) & (shown > 0.0))
         known, first, place = np.unique(
             np.stack([market[asset[some]].astype(np.int64), whole[some]]), axis=1, return_index=True, return_inverse=True
         )
@@ -62,20 +64,30 @@ class SunkOffers:
         self.kinds = Kinds(known[0], known[1], self.limit[some[first]], np.zeros(known.shape[1]))
 
     def _add_up(self) -> None:
+        """Add up units by class and bucket, then USD by kind and bucket."""
         from riskgraph.margin.sunk_kernel import BUCKETS, add_up_sunk
 
         book, rows = self.lending.book, self.lending.classes.of_row
-        parts = np.zeros((_PARTS, len(self.kinds), BUCKETS))
+        parts = np.zeros((_PARTS, len(self.kind_of), BUCKETS))
         found = np.zeros(_PARTS, dtype=np.int64)
+        bits = book.amount.view(np.int64)
 
         def step(number: int, at: slice) -> None:
             found[number] = add_up_sunk(
-                self.margins[at], book.starts, book.stops, rows, book.amount, self.kind_of, self.usd_of, self.size_of,
-                parts[number],
+                self.margins[at], book.starts, book.stops, rows, bits, book.amount, parts[number]
             )  # fmt: skip
 
         in_parts(len(self.margins), _PARTS, step)
-        self.by_bucket, self.offered = parts.sum(axis=0), int(found.sum())
+        self.offered = int(found.sum())
+        units = parts.sum(axis=0)
+        some = np.flatnonzero((self.kind_of >= 0) & (units.sum(axis=1) > 0.0))
+        scale = np.floor(np.log2(self.usd_of[some]) / 2.0).astype(np.int64)
+        bucket = np.clip(scale[:, None] + np.arange(BUCKETS) + _BELOW, 0, _USD_BUCKETS - 1)
+        bucket[:, 0] = 0  # whatever is smaller, too
+        cell = self.kind_of[some, None] * _USD_BUCKETS + bucket
+        usd = units[some] * self.size_of[some, None]
+        by_cell = summed(cell.ravel(), usd.ravel(), len(self.kinds) * _USD_BUCKETS)
+        self.by_bucket = by_cell.reshape(-1, _USD_BUCKETS)
         self.kinds.size[:] = self.by_bucket.sum(axis=1)
 
     def taken(self, clearing: Clearing, place: Ints) -> tuple[Bundles, Ints]:
@@ -85,45 +97,41 @@ class SunkOffers:
         """
         bucket = self._buckets(clearing, place)
         while True:
-            made = self.lending.call(self._picked(clearing, place, bucket))[0]
-            kind = self.kind_of[self.lending.classes.of_row[made.pledged]]
-            short = self._short(made, kind, clearing.room[place], bucket)
+            least = np.append(_lowest(bucket), np.inf)
+            made = self.lending.call(self._picked(least))[0]
+            one = self.lending.classes.of_row[made.pledged]
+            kind = self.kind_of[one]
+            sure = np.flatnonzero((kind >= 0) & (made.seized * self.usd_of[one] >= least[kind]))
+            covered = summed(kind[sure], made.seized[sure] * self.size_of[one[sure]], len(place))
+            short = (clearing.room[place] > 0.0) & (bucket > 0) & (covered < clearing.room[place])
             if not short.any():
                 return made, np.where(kind >= 0, np.append(place, -1)[kind], -1)
-            bucket[short] = np.maximum(bucket[short] - 2, 0)
+            bucket[short] = np.maximum(bucket[short] - 2, 0)  # calls split over several debts are smaller
 
     def _buckets(self, clearing: Clearing, place: Ints) -> Ints:
         """Lowest bucket of which something may be taken, by kind: the largest offers come first, then the smaller."""
         room = clearing.room[place]
         from_top = np.cumsum(self.by_bucket[:, ::-1], axis=1)[:, ::-1]
         enough = from_top * _SLACK >= room[:, None]
-        found = np.where(enough.any(axis=1), enough.shape[1] - 1 - np.argmax(enough[:, ::-1], axis=1), 0)
-        return np.where(clearing.part[place] > 0.0, 0, np.where(room > 0.0, found, enough.shape[1]))
+        found = np.where(enough.any(axis=1), _USD_BUCKETS - 1 - np.argmax(enough[:, ::-1], axis=1), 0)
+        return np.where(clearing.part[place] > 0.0, 0, np.where(room > 0.0, found, _USD_BUCKETS))
 
-    def _picked(self, clearing: Clearing, place: Ints, bucket: Ints) -> Ints:
+    def _picked(self, least: Floats) -> Ints:
+        """Accounts that offer something of at least so much USD as its kind says, ascending."""
         from riskgraph.margin.sunk_kernel import pick_sunk
 
         book, rows = self.lending.book, self.lending.classes.of_row
+        usd = least[self.kind_of]
+        units = np.divide(usd, self.usd_of, out=np.full(len(usd), np.inf), where=np.isfinite(usd)) * _SLACK
         picked = np.zeros(len(self.margins), dtype=np.bool_)
-        cut = np.append(_lowest(bucket) * _SLACK, np.inf)[self.kind_of]
-        if not np.isfinite(cut).any():
+        if not np.isfinite(units).any():
             return self.margins[:0]
 
         def step(_: int, at: slice) -> None:
-            pick_sunk(self.margins[at], book.starts, book.stops, rows, book.amount, self.usd_of, cut, picked[at])
+            pick_sunk(self.margins[at], book.starts, book.stops, rows, book.amount, units, picked[at])
 
         in_parts(len(self.margins), _PARTS, step)
         return self.margins[picked]
-
-    def _short(self, made: Bundles, kind: Ints, room: Floats, bucket: Ints) -> Floats:
-        """Kinds of which the calls that were formed, split over several debts, may not be all that come first."""
-        one = self.lending.classes.of_row[made.pledged]
-        units = made.seized - made.fee
-        usd = made.seized * self.usd_of[one]
-        size = units * self.lending.book.start_price[self.lending.book.rows.asset[made.pledged]]
-        sure = (kind >= 0) & (usd >= np.append(_lowest(bucket), np.inf)[kind])
-        covered = np.bincount(kind[sure], weights=size[sure], minlength=len(room))
-        return (room > 0.0) & (bucket > 0) & (covered < room)
 
 
 class RowClasses:
@@ -145,7 +153,6 @@ class RowClasses:
 
 
 def _lowest(bucket: Ints) -> Floats:
-    """Least USD of a bucket; above the last one nothing is."""
-    from riskgraph.margin.sunk_kernel import BUCKETS, LOWEST
-
-    return np.where(bucket <= 0, 0.0, np.where(bucket >= BUCKETS, np.inf, 2.0 ** (2.0 * (bucket - LOWEST) - 1.0)))
+    """Least USD of what is in a bucket; above the last one nothing is."""
+    exact = 2.0 ** (2.0 * (bucket - _BELOW) - 21.0)
+    return np.where(bucket <= 0, 0.0, np.where(bucket >= _USD_BUCKETS, np.inf, exact))

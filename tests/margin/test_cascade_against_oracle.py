@@ -90,7 +90,6 @@ def test_two_hundred_accounts(seed):
 def test_compiled_roads_give_the_same(seed, monkeypatch):
     monkeypatch.setattr("riskgraph.margin.round_sales.WORTH_COMPILING", 1)
     monkeypatch.setattr(market_clearing, "WORTH_COMPILING", 1)
-    monkeypatch.setattr("riskgraph.margin.cascade_losses.WORTH_COMPILING", 1)
     monkeypatch.setattr(lending_bundles, "WORTH_COMPILING", 1)
     check(random_book(100 + seed, 120, calls=bool(seed % 2)))
 
