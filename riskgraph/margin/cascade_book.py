@@ -12,6 +12,7 @@ from riskgraph.arrays import Bools, Floats, Ints, read_only, stretches, summed
 from riskgraph.margin.position_worth import PositionWorth
 from riskgraph.margin.rules.rule import PairRule
 from riskgraph.margin.rules.shelf import rule_named
+from riskgraph.margin.threads import in_parts
 from riskgraph.snapshot.book import Book
 from riskgraph.snapshot.frames import protocol_terms
 from riskgraph.snapshot.rows import Leg
@@ -25,6 +26,8 @@ __all__ = ["COLLATERAL", "DEBT", "DEPOSIT", "LONG", "SHORT", "WALLET", "CascadeB
 COLLATERAL, DEBT, DEPOSIT, LONG, SHORT, WALLET = (
     SIDES.index(side) for side in ("collateral", "debt", "deposit", "long", "short", "wallet")
 )
+_WORTH_COMPILING = 100_000  # claims from which compiled code makes up for loading numba
+_PARTS = 4  # sums are formed in so many parts and then added, whatever the machine has
 _ROUNDING = 1e-12  # share of a holding below which what several movements leave of it is rounding
 
 
@@ -176,10 +179,37 @@ class CascadeBook:
         """Set the amounts of rows, each once."""
         self._set(rows, units)
 
-    def scale_claims(self, rows: Ints, factor: Floats) -> None:
-        """Multiply the amounts of all claims in some pairs, each by a factor of at most 1."""
-        self._move(rows, self.amount[rows] * factor)
-        self.lowered[self.rows.pair[rows]] = True
+    def scale_claims(self, claims: Ints, factor: Floats) -> Floats:
+        """Multiply claims, ascending rows, by the factors (at most 1) of their pairs.
+
+        Returns
+        -------
+        ndarray, shape (4, n_pairs)
+            Units that are lost: of deposits, of collateral, and of both where protocols themselves hold them.
+        """
+        n = len(factor)
+        kind = (self.rows.side[claims] == COLLATERAL) + 2 * self.treasury[claims].astype(np.int8)
+        if len(claims) >= _WORTH_COMPILING:
+            from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used
+
+            parts = np.zeros((_PARTS, 4, n))
+            in_parts(
+                len(claims),
+                _PARTS,
+                lambda number, at: scale_claims(
+                    claims[at], kind[at], self.rows.pair, factor, self.amount, parts[number]
+                ),
+            )
+            lost = parts.sum(axis=0)
+        else:
+            rows, pair = claims, self.rows.pair[claims]
+            less = self.amount[rows] * (1.0 - factor[pair])
+            self.amount[rows] *= factor[pair]
+            lost = summed(kind * n + pair, less, 4 * n).reshape(4, n)
+        for holder, units in enumerate((lost[1], lost[0], lost[2] + lost[3])):
+            self.held[holder] -= summed(self.rows.pair_asset, units, self.shape[1])
+        self.lowered |= factor < 1.0
+        return lost
 
     def _set(self, rows: Ints, units: Floats) -> None:
         self._move(rows, units)

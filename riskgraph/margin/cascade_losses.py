@@ -6,9 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
-from riskgraph.arrays import Floats, Ints, stretches, summed
+from riskgraph.arrays import Floats, Ints, summed
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT, DEPOSIT
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.margin.supplies import published_supply
@@ -108,22 +107,10 @@ class LossBook:
 
     def _scale_claims(self, pairs: Ints, factor: Floats) -> tuple[Floats, Floats]:
         """Scale the claims in pairs; give the units that they lose, and of that what is pledged, by pair."""
-        book, rows = self.book, self.book.rows
-        first, which = self._claims_by_pair
-        at, place = stretches(first[pairs], first[pairs + 1] - first[pairs])
-        at = which[at]
-        before = book.amount[at]
-        after = before * factor[place]
-        book.scale_claims(at, factor[place])
-        less, pledged = before - after, rows.side[at] == COLLATERAL
-        return summed(place, less, len(pairs)), summed(place[pledged], less[pledged], len(pairs))
-
-    @cached_property
-    def _claims_by_pair(self) -> tuple[Ints, Ints]:
-        """Rows that are claims, those of one pair together and ascending, and where each pair's begin."""
-        pair, n = self.book.rows.pair[self._claims], len(self.book.rows.pair_asset)
-        ordered = sparse.csr_array((self._claims, pair, np.array([0, len(pair)])), shape=(1, n)).tocsc()
-        return ordered.indptr.astype(np.int64), ordered.data
+        by_pair = np.ones(len(self.book.rows.pair_asset))
+        by_pair[pairs] = factor
+        lost = self.book.scale_claims(self._claims, by_pair)[:, pairs]
+        return lost.sum(axis=0), lost[1::2].sum(axis=0)
 
     @cached_property
     def _claims(self) -> Ints:

@@ -90,10 +90,10 @@ class Markets:
 
     def _average(self, before: Floats, after: Floats) -> Floats:
         ratio = np.ones(len(before))
-        for market in np.flatnonzero(before != after).tolist():
-            now = float(self.curves.price_at(market, float(before[market])))
-            average = self.curves.average(market, float(before[market]), float(after[market]))
-            ratio[market] = average / now if now > 0.0 else 0.0
+        moved = np.flatnonzero(before != after)
+        now = self.curves.prices(moved, before[moved])
+        average = self.curves.averages(moved, before[moved], after[moved])
+        ratio[moved] = np.divide(average, now, out=np.zeros(len(moved)), where=now > 0.0)
         return ratio
 
     def price(self) -> Floats:

@@ -1,11 +1,11 @@
-"""Large clearings in compiled code: offers added up by their limits. numba is loaded here."""
+"""Large clearings in compiled code: offers added up by their limits, and claims scaled. numba is loaded here."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-__all__ = ["add_up_limits"]
+__all__ = ["add_up_limits", "scale_claims"]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -42,3 +42,16 @@ def add_up_limits(market, limit, size, units, market_of, limit_of, total, kind):
                 break
             slot = (slot + np.uint64(1)) & mask
     return found
+
+
+@numba.njit(cache=True, nogil=True)
+def scale_claims(claims, kind, pair, factor, amount, lost):  # type: ignore[no-untyped-def]
+    """Scale the claims of every pair by its factor, and add up by kind and pair what they lose."""
+    for at in range(len(claims)):
+        row = claims[at]
+        by = factor[pair[row]]
+        if by < 1.0:
+            before = amount[row]
+            after = before * by
+            amount[row] = after
+            lost[kind[at], pair[row]] += before - after

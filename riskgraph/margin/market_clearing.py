@@ -99,23 +99,68 @@ class Clearing:
     def __init__(self, kinds: Kinds, curves: PriceCurves, sold: Floats, dust_usd: float) -> None:
         self.kinds, self.dust_usd = kinds, dust_usd
         self.part, self.room = np.zeros(len(kinds) + 1), np.zeros(len(kinds) + 1)
+        if not len(kinds):
+            return
         order = np.lexsort((kinds.least, kinds.market))
-        markets, first = np.unique(kinds.market[order], return_index=True)
-        for one, these in zip(markets.tolist(), np.split(order, first[1:]), strict=False):  # without markets no kinds
-            fits, width = _fitting(curves, one, float(sold[one]), kinds.size[these], kinds.least[these])
-            self.part[these[:fits]] = 1.0
-            if width > 0.0:
-                self.room[these[fits : fits + 1]] = width * curves.depth[one]
+        market, least = kinds.market[order], kinds.least[order]
+        first = np.flatnonzero(np.append(True, market[1:] != market[:-1]))
+        ends = np.append(first[1:], len(order))
+        start, depth = sold[market], curves.depth[market]
+        through = _running(kinds.size[order], first, ends) / depth
+        now = curves.prices(market, start)
+        average = np.divide(curves.averages(market, start, start + through), now, out=np.zeros(len(now)), where=now > 0)
+        loses = (now <= 0.0) | (np.isfinite(depth) & (average < least * (1.0 - _ROUNDING)))
+        fails = np.minimum.reduceat(np.where(loses, np.arange(len(order)), len(order)), first)
+        stops = np.minimum(fails, ends)
+        self.part[order[np.arange(len(order)) < np.repeat(stops, ends - first)]] = 1.0
+        partly, begin = fails[fails < ends], first[fails < ends]
+        partly, begin = partly[now[partly] > 0.0], begin[now[partly] > 0.0]
+        before = np.where(partly > begin, through[partly - 1], 0.0)
+        width = curves.widest(market[partly], start[partly], least[partly], through[partly]) - before
+        self.room[order[partly]] = np.maximum(width, 0.0) * depth[partly]
 
     def shares(self, offers: Offers, kind: Ints) -> Floats:
-        """Share of every offer that is taken, shape (n,); ``kind`` says which kind each is of, -1: of none."""
+        """Share of every offer that is taken, shape (n,); ``kind`` says which kind each is of, -1: of none.
+
+        Of a kind that is taken in part the larger offers come first, then by label; the one that does not fit in part,
+        unless that is dust.
+        """
         share = self.part[kind]
-        marginal = np.flatnonzero(self.room[kind] > 0.0)
-        of_kind = kind[marginal]
-        for one in np.flatnonzero(self.room > 0.0).tolist():
-            at = _largest(offers, marginal[of_kind == one], self.room[one])
-            share[at] = _filled(offers.size[at], offers.usd[at], self.room[one], self.dust_usd)
+        at = np.flatnonzero(self.room[kind] > 0.0)
+        at = at[self._may_fit(kind[at], offers.usd[at], offers.size[at])]
+        if not len(at):
+            return share
+        keys = (offers.debt, offers.collateral, offers.margin, -offers.usd, kind)
+        at = at[np.lexsort(tuple(key[at] for key in keys))]
+        size, first = offers.size[at], np.flatnonzero(np.append(True, np.diff(kind[at]) != 0))
+        through = _running(size, first, np.append(first[1:], len(at)))
+        left = self.room[kind[at]] - (through - size)
+        left = np.clip(np.divide(left, size, out=np.ones(len(size)), where=size > 0.0), 0.0, 1.0)
+        left[(left > 0.0) & (left < 1.0) & (left * offers.usd[at] < self.dust_usd)] = 0.0
+        share[at] = left
         return share
+
+    def _may_fit(self, kind: Ints, usd: Floats, size: Floats) -> Bools:
+        """Leave out the offers before which larger ones fill all the room: the others need no order."""
+        if len(kind) < _FEW:
+            return np.ones(len(kind), dtype=np.bool_)
+        bucket = usd.view(np.int64) >> 53  # powers of 4
+        bucket -= bucket.min()
+        width = int(bucket.max()) + 1
+        usd_of = summed(kind * width + bucket, size, len(self.room) * width).reshape(-1, width)
+        from_top = np.cumsum(usd_of[:, ::-1], axis=1)[:, ::-1]
+        enough = from_top * (1.0 - 1e-9) > self.room[:, None]
+        lowest = np.where(enough.any(axis=1), width - 1 - np.argmax(enough[:, ::-1], axis=1), 0)
+        return np.asarray(bucket >= lowest[kind])
+
+
+def _running(values: Floats, first: Ints, ends: Ints) -> Floats:
+    """Running sums of values from each place in ``first`` to the end that belongs to it."""
+    found = np.array(values)
+    for low, high in zip(first.tolist(), ends.tolist(), strict=True):
+        if high > low + 1:
+            np.cumsum(values[low:high], out=found[low:high])
+    return found
 
 
 def whole_limits(limit: Floats) -> Ints:
@@ -147,44 +192,3 @@ def kinds_of(offers: Offers) -> tuple[Kinds, Ints]:
     least = np.zeros(known.shape[1])
     least[place[::-1]] = offers.limit[some[::-1]]  # of the first of each kind
     return Kinds(known[0], known[1], least, summed(place, offers.size[some], known.shape[1])), kind
-
-
-def _fitting(curves: PriceCurves, market: int, start: float, size: Floats, least: Floats) -> tuple[int, float]:
-    """How many kinds, the lowest limit first, are taken whole; and how much s of the next one makes ends meet."""
-    now = float(curves.price_at(market, start))
-    if now <= 0.0:
-        return 0, 0.0
-    if not np.isfinite(curves.depth[market]):
-        return len(size), 0.0
-    through = np.cumsum(size) / curves.depth[market]
-    loses = np.flatnonzero(np.asarray(curves.average(market, start, start + through)) / now < least * (1.0 - _ROUNDING))
-    if not len(loses):
-        return len(size), 0.0
-    k = int(loses[0])
-    before = float(through[k - 1]) if k else 0.0
-    return k, curves.most(market, start, float(least[k]), float(through[k])) - before
-
-
-def _largest(offers: Offers, at: Ints, room: float) -> Ints:
-    """Give those offers of one limit that fill the room (USD), in order: the larger first, then by label."""
-    usd, most = offers.usd[at], _FEW
-    while most < len(at):  # few fit, mostly: the others need no order
-        top = at[usd >= np.partition(usd, len(at) - most)[len(at) - most]]
-        if offers.size[top].sum() > room:
-            at = top
-            break
-        most *= 8
-    usd = offers.usd[at]
-    order = np.argsort(-usd)
-    if (np.diff(usd[order]) == 0.0).any():
-        order = np.lexsort((offers.debt[at], offers.collateral[at], offers.margin[at], -usd))
-    return np.asarray(at[order])
-
-
-def _filled(size: Floats, usd: Floats, room: float, dust_usd: float) -> Floats:
-    """Fill room with offers one after another; the one that does not fit in part, unless that is dust."""
-    through = np.cumsum(size)
-    left = np.clip(np.divide(room - (through - size), size, out=np.ones(len(size)), where=size > 0.0), 0.0, 1.0)
-    part = (left > 0.0) & (left < 1.0)
-    left[part & (left * usd < dust_usd)] = 0.0
-    return left

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PriceCurves", "curves_of"]
 
 _S = TypeVar("_S", float, Floats)
+MODEL_NAMES = ("", *MODELS, "table")
 FURTHEST = 1e300  # a width beyond this is no limit
 
 
@@ -78,6 +80,43 @@ class PriceCurves:
         a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
         found = _odd_average(self.curve(asset), *np.broadcast_arrays(a, b))
         return _like(end, found)
+
+    def prices(self, markets: Ints, s: Floats) -> Floats:
+        """Give g(s) of markets, one a place."""
+        return self._of_markets(markets, lambda curve, at: _odd_price(curve, s[at]))
+
+    def averages(self, markets: Ints, start: Floats, end: Floats) -> Floats:
+        """Average of g between two points of markets, one a place."""
+        return self._of_markets(markets, lambda curve, at: _odd_average(curve, start[at], end[at]))
+
+    def _of_markets(self, markets: Ints, kernel: Callable[[Curve, Ints], Floats]) -> Floats:
+        found, model = np.empty(len(markets)), self._model_codes[markets]
+        for code in np.unique(model).tolist():
+            at = np.flatnonzero(model == code)
+            if MODEL_NAMES[code] != "table":
+                found[at] = kernel(MODELS.get(MODEL_NAMES[code], NO_IMPACT), at)
+                continue
+            for one in np.unique(markets[at]).tolist():
+                here = at[markets[at] == one]
+                found[here] = kernel(self.tables[one], here)
+        return found
+
+    @cached_property
+    def _model_codes(self) -> Ints:
+        return np.array([MODEL_NAMES.index(name) for name in self.models], dtype=np.int64)
+
+    def widest(self, markets: Ints, start: Floats, least: Floats, upto: Floats) -> Floats:
+        """Give :meth:`most` of markets, one a place."""
+        plain = self._model_codes[markets] == MODEL_NAMES.index("linear")
+        plain &= (start >= 0.0) & (start < 1.0) & (least > 0.0) & (least < 1.0) & (upto > 0.0)
+        found = np.empty(len(markets))
+        with np.errstate(divide="ignore"):
+            room = 1.0 - start[plain]
+            closed = np.where(least[plain] >= 0.5, 2.0 * room * (1.0 - least[plain]), room / (2.0 * least[plain]))
+        found[plain] = np.minimum(closed, upto[plain])
+        for at in np.flatnonzero(~plain).tolist():
+            found[at] = self.most(int(markets[at]), float(start[at]), float(least[at]), float(upto[at]))
+        return found
 
     def most(self, asset: int, start: float, least: float, upto: float) -> float:
         """Find the largest width w in [0, upto] at which the average from start to start + w is least · g(start).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -21,10 +22,17 @@ def in_parts(n: int, parts: int, step: Callable[[int, slice], None]) -> None:
     """
     edges = np.linspace(0, n, parts + 1).astype(np.int64)
     work = [(number, slice(int(low), int(high))) for number, (low, high) in enumerate(pairwise(edges)) if high > low]
-    threads = os.cpu_count() or 1
-    if n < _WORTH_SHARING or threads < 2:
+    if n < _WORTH_SHARING or (os.cpu_count() or 1) < 2:
         for number, at in work:
             step(number, at)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda one: step(*one), work))
+    list(_pool().map(lambda one: step(*one), work))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads that wait for work: a cascade has some of it many times a second."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="riskgraph")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of its parent's threads
