@@ -12,7 +12,6 @@ from riskgraph.arrays import Bools, Floats, Ints, read_only, stretches, summed
 from riskgraph.margin.position_worth import PositionWorth
 from riskgraph.margin.rules.rule import PairRule
 from riskgraph.margin.rules.shelf import rule_named
-from riskgraph.margin.threads import in_parts
 from riskgraph.snapshot.book import Book
 from riskgraph.snapshot.frames import protocol_terms
 from riskgraph.snapshot.rows import Leg
@@ -26,8 +25,6 @@ __all__ = ["COLLATERAL", "DEBT", "DEPOSIT", "LONG", "SHORT", "WALLET", "CascadeB
 COLLATERAL, DEBT, DEPOSIT, LONG, SHORT, WALLET = (
     SIDES.index(side) for side in ("collateral", "debt", "deposit", "long", "short", "wallet")
 )
-_WORTH_COMPILING = 100_000  # claims from which compiled code makes up for loading numba
-_PARTS = 4  # sums are formed in so many parts and then added, whatever the machine has
 _ROUNDING = 1e-12  # share of a holding below which what several movements leave of it is rounding
 
 
@@ -54,9 +51,10 @@ class CascadeBook:
         Units of margin that the other side of longs and shorts, whoever that is, has gained, by asset.
     held : Floats
         Units that owners of accounts, lenders and protocols hold, net of what is owed, shape (3, n_assets).
-    stirred, lowered : Bools
-        Margin accounts some of whose amounts have changed, and pairs in which all claims have been scaled down, since
-        somebody last asked and wiped them.
+    stirred : Bools
+        Margin accounts some of whose amounts have been changed, one by one, since somebody last wiped it.
+    claims_left : Floats
+        What is left, since then, of the claims in every pair.
     cash : dict
         USD gained by bearers: what market buyers paid.
     reserve, deficit : Floats
@@ -85,7 +83,7 @@ class CascadeBook:
         self.entry = self._entries()
         self.held = self.counted()
         self.stirred = np.zeros(len(rows.margin_account) + 1, dtype=np.bool_)  # the last: rows of no margin account
-        self.lowered = np.zeros(len(rows.pair_asset), dtype=np.bool_)
+        self.claims_left = np.ones(len(rows.pair_asset))
 
     def _entries(self) -> Floats | None:
         """Entry price of every long and short: of those without one what they stand at in the snapshot."""
@@ -178,38 +176,6 @@ class CascadeBook:
     def put(self, rows: Ints, units: Floats) -> None:
         """Set the amounts of rows, each once."""
         self._set(rows, units)
-
-    def scale_claims(self, claims: Ints, factor: Floats) -> Floats:
-        """Multiply claims, ascending rows, by the factors (at most 1) of their pairs.
-
-        Returns
-        -------
-        ndarray, shape (4, n_pairs)
-            Units that are lost: of deposits, of collateral, and of both where protocols themselves hold them.
-        """
-        n = len(factor)
-        kind = (self.rows.side[claims] == COLLATERAL) + 2 * self.treasury[claims].astype(np.int8)
-        if len(claims) >= _WORTH_COMPILING:
-            from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used
-
-            parts = np.zeros((_PARTS, 4, n))
-            in_parts(
-                len(claims),
-                _PARTS,
-                lambda number, at: scale_claims(
-                    claims[at], kind[at], self.rows.pair, factor, self.amount, parts[number]
-                ),
-            )
-            lost = parts.sum(axis=0)
-        else:
-            rows, pair = claims, self.rows.pair[claims]
-            less = self.amount[rows] * (1.0 - factor[pair])
-            self.amount[rows] *= factor[pair]
-            lost = summed(kind * n + pair, less, 4 * n).reshape(4, n)
-        for holder, units in enumerate((lost[1], lost[0], lost[2] + lost[3])):
-            self.held[holder] -= summed(self.rows.pair_asset, units, self.shape[1])
-        self.lowered |= factor < 1.0
-        return lost
 
     def _set(self, rows: Ints, units: Floats) -> None:
         self._move(rows, units)

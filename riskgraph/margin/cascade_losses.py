@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskgraph.arrays import Floats, Ints, summed
-from riskgraph.margin.cascade_book import COLLATERAL, DEBT, DEPOSIT
+from riskgraph.margin.cascade_book import DEBT
+from riskgraph.margin.claim_rows import ClaimRows
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.margin.supplies import published_supply
 
@@ -109,18 +110,12 @@ class LossBook:
         """Scale the claims in pairs; give the units that they lose, and of that what is pledged, by pair."""
         by_pair = np.ones(len(self.book.rows.pair_asset))
         by_pair[pairs] = factor
-        lost = self.book.scale_claims(self._claims, by_pair)[:, pairs]
-        return lost.sum(axis=0), lost[1::2].sum(axis=0)
+        lost, pledged = self._claims.scale(by_pair)
+        return lost[pairs], pledged[pairs]
 
     @cached_property
-    def _claims(self) -> Ints:
-        """Rows that are claims of lenders: deposits, and collateral where it is lent out."""
-        rows = self.book.rows
-        lent = np.append(self.book.lends, False)[rows.protocol]
-        found: Ints = np.flatnonzero(
-            ((rows.side == DEPOSIT) & (rows.protocol >= 0)) | ((rows.side == COLLATERAL) & lent)
-        )
-        return found
+    def _claims(self) -> ClaimRows:
+        return ClaimRows(self.book)
 
     @cached_property
     def _told(self) -> Floats:
@@ -132,7 +127,8 @@ class LossBook:
         """Units that all lenders own, by pair: published, else the larger of claims and debts of the snapshot."""
         rows, start = self.book.rows, self.book.snap.rows.amount
         n = len(rows.pair_asset)
-        claims = summed(rows.pair[self._claims], start[self._claims], n)
+        lent = self._claims.rows
+        claims = summed(rows.pair[lent], start[lent], n)
         at = np.flatnonzero(rows.side == DEBT)
         owed = summed(rows.pair[at], start[at], n)
         return np.fmax(np.where(np.isnan(self._told), np.maximum(claims, owed), self._told), claims)

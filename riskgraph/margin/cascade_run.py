@@ -18,6 +18,7 @@ from riskgraph.margin.cascade_round import Round, Terms
 from riskgraph.margin.cascade_triggers import Tipped
 from riskgraph.margin.closed_positions import ClosedPositions
 from riskgraph.margin.lending_bundles import LendingCalls
+from riskgraph.margin.lending_states import LendingStates
 from riskgraph.margin.oracle_feeds import OracleFeeds
 from riskgraph.margin.recovery import due_in_recovery
 from riskgraph.margin.round_sales import RoundSales
@@ -42,6 +43,7 @@ class CascadeRun:
         self.flows = Flows()
         self.losses = LossBook(book, self.flows)
         self.lending = LendingCalls(book, terms.dust_usd)
+        self.states = LendingStates(self.lending, calls_off=desk is None)
         self.rounds: list[Round] = []
         self.start_units = book.units(book.held)
         self.first_due = np.full(len(book.rows.margin_account), -1)
@@ -132,10 +134,10 @@ class CascadeRun:
         shut = np.zeros(0, dtype=np.int64)
         if self.desk is not None:
             due, shut = self._called(self.desk, done)
-        elif self.lending.alone:
+        elif self.states.alone:
             if number == 0:
                 check_told(view := self.book.view(), formed(view))
-            due = self.lending.due()
+            due = self.states.due()
         else:
             due = self._with_collateral(*self._looked_at(first=number == 0))
         self._note_due(done, due)

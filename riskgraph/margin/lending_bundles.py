@@ -6,15 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, summed
 from riskgraph.margin.bundles import Bundles
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
-from riskgraph.margin.close_calls import below_one
 from riskgraph.margin.rules.lending import Lending
 from riskgraph.margin.rules.shelf import rule_named
-from riskgraph.margin.sunk_offers import RowClasses
+from riskgraph.margin.sunk_stock import RowClasses
 from riskgraph.margin.terms import Terms
 from riskgraph.margin.threads import in_parts
 
@@ -35,8 +33,6 @@ class LendingCalls:
     def __init__(self, book: CascadeBook, dust_usd: float) -> None:
         self.book, self.dust_usd = book, dust_usd
         rules = [rule_named(name) for name in book.snap.venues.rule]
-        self.state = np.zeros(len(book.rows.margin_account), dtype=np.uint8)
-        self._seen: Floats | None = None  # prices at the last look
         self.mine: Bools = np.array([type(rule) is Lending for rule in rules], dtype=np.bool_)
 
     @cached_property
@@ -98,7 +94,7 @@ class LendingCalls:
 
         book, held = self.book, self.book.rows
         extras = self._extras(margins)
-        columns = self._columns
+        columns = self.columns
 
         def step(_: int, at: slice) -> None:
             call_lending(
@@ -110,98 +106,15 @@ class LendingCalls:
         in_parts(len(margins), _PARTS, step)
 
     @property
-    def _columns(self) -> tuple[Any, ...]:
+    def columns(self) -> tuple[Any, ...]:
         """Rows as compiled code reads them."""
         held = self.book.rows
         return held.side, self.book.amount, held.pair, held.threshold, held.bonus, self._weights, COLLATERAL, DEBT
 
     @cached_property
-    def _weighed(self) -> tuple[Floats, Floats, Bools]:
-        """What a dollar of rows pays and counts for, and which accounts only amounts and prices decide about."""
-        from riskgraph.margin.sunk_kernel import plain_accounts, weigh_rows
-
-        book, n = self.book, len(self.book.amount)
-        pays, counts, modest = np.empty(n), np.empty(n), np.empty(n, dtype=np.bool_)
-        weigh_rows(self._columns, pays, counts, modest)
-        plain = np.zeros(len(book.rows.margin_account), dtype=np.bool_)
-        plain_accounts(book.starts, book.stops, modest, self.terms, book.rows.margin_protocol, plain)
-        return pays, counts, plain
-
-    @cached_property
     def classes(self) -> RowClasses:
         """Pairs and bonuses of rows of collateral."""
         return RowClasses(self)
-
-    @cached_property
-    def alone(self) -> bool:
-        """Whether this rule calls every account of a large book, and health is nothing but a sum of rows."""
-        book = self.book
-        plain = not book.rows.named and book.entry is None and len(book.rows.margin_account) >= WORTH_COMPILING
-        return plain and bool(self.mine[book.rows.margin_protocol].all())
-
-    def due(self) -> Bools:
-        """Which accounts are liquidatable and have something to take: where this rule is alone.
-
-        Only those are looked at again about whom what has moved since the last time may say something else.
-        """
-        from riskgraph.margin.sunk_kernel import CLOSE, DUE, FINE, SUNK
-
-        book = self.book
-        again = np.arange(len(book.rows.margin_account)) if self._seen is None else self._stirred(self._seen)
-        self.look(again)
-        close = again[self.state[again] == CLOSE]
-        if len(close):
-            self.state[close] = np.where(below_one(book.view(), close), DUE, FINE)
-        self._seen = book.pair_price
-        book.stirred[:], book.lowered[:] = False, False
-        found: Bools = (self.state == DUE) | (self.state == SUNK)
-        return found
-
-    def _stirred(self, seen: Floats) -> Ints:
-        from riskgraph.margin.sunk_kernel import DUE, mark_stirred
-
-        book = self.book
-        stirred = (self.state == DUE) | book.stirred[:-1]
-        gone = (book.pair_price <= 0.0) & (seen > 0.0)  # worth nothing: no longer as much as is owed, whatever falls
-        falls, rises = (book.pair_price < seen) | book.lowered, (book.pair_price > seen) | gone
-        mark_stirred(*self._accounts_by_pair, falls, rises, self.state, stirred)
-        return np.flatnonzero(stirred)
-
-    @cached_property
-    def _accounts_by_pair(self) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-        """Margin accounts with collateral, and with debt, of every pair, and where each pair's begin."""
-        rows, n = self.book.rows, len(self.book.rows.pair_asset)
-        found = []
-        for side in (COLLATERAL, DEBT):
-            at = np.flatnonzero(rows.side == side)
-            listed = sparse.csr_array((rows.margin[at], rows.pair[at], np.array([0, len(at)])), shape=(1, n)).tocsc()
-            found.append((listed.indptr, listed.data))
-        return found[0], found[1]
-
-    def parted(self, margins: Ints) -> tuple[Ints, Ints]:
-        """Part accounts that are due, ascending, into those of which all collateral is on sale, and the others."""
-        from riskgraph.margin.sunk_kernel import SUNK
-
-        if self.book.rows.named:
-            return margins[:0], margins
-        if not self.alone:
-            self.look(margins)
-        sunk = self.state[margins] == SUNK
-        return margins[sunk], margins[~sunk]
-
-    def look(self, margins: Ints) -> None:
-        """Put into ``state`` how accounts stand, in the words of the kernel."""
-        from riskgraph.margin.sunk_kernel import look_at
-
-        book, held = self.book, self.book.rows
-
-        all_worth = bool((book.pair_price > 0.0).all())
-
-        def step(_: int, at: slice) -> None:
-            look_at(margins[at], book.starts, book.stops, self._columns, self._weighed, book.pair_price, all_worth,
-                    self.terms, held.margin_protocol, self.state)  # fmt: skip
-
-        in_parts(len(margins), _PARTS, step)
 
     def _extras(self, margins: Ints) -> tuple[Floats, Floats, Floats]:
         """Remainders of published totals: collateral, what of it counts, and debt."""

@@ -72,8 +72,7 @@ class Kinds:
         market, whole, least, size = (
             np.concatenate([getattr(self, one.name), getattr(other, one.name)]) for one in fields(self)
         )
-        _, first, place = np.unique(np.stack([market, whole]), axis=1, return_index=True, return_inverse=True)
-        place = place.ravel()
+        _, first, place = np.unique(market.astype(np.int64) << 41 | whole, return_index=True, return_inverse=True)
         made = Kinds(market[first], whole[first], least[first], summed(place, size, len(first)))
         return made, place[: len(self)], place[len(self) :]
 
@@ -155,7 +154,7 @@ class Clearing:
 
 
 def _running(values: Floats, first: Ints, ends: Ints) -> Floats:
-    """Running sums of values from each place in ``first`` to the end that belongs to it."""
+    """Give running sums of values from each place in ``first`` to the end that belongs to it."""
     found = np.array(values)
     for low, high in zip(first.tolist(), ends.tolist(), strict=True):
         if high > low + 1:

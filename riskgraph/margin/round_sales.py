@@ -17,6 +17,7 @@ from riskgraph.margin.sunk_offers import SunkOffers
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_round import Round
     from riskgraph.margin.cascade_run import CascadeRun
+    from riskgraph.margin.sunk_stock import SunkStock
 
 __all__ = ["RoundSales"]
 
@@ -30,14 +31,13 @@ class RoundSales:
     def carry_out(self, done: Round, due: Bools, shut: Ints) -> None:
         """Call all due accounts, clear every market once, and carry out what was taken."""
         book, parts = self.run.book, []
-        at = np.flatnonzero(due)
+        at, stock = np.flatnonzero(due), None
         venue = book.rows.margin_protocol
-        plain, sunk = self.run.lending.mine[venue[at]], None
+        plain = self.run.lending.mine[venue[at]]
         if np.count_nonzero(plain) >= WORTH_COMPILING:
             others = at[plain]
             if self.run.terms.profitable:
-                under, others = self.run.lending.parted(others)
-                sunk = SunkOffers(self.run.lending, under, self.run.markets.curves.market)
+                stock, others = self.run.states.parted(others)
             made, dusty = self.run.lending.call(others)
             parts.append(made)
             done.refused["dust left"] += dusty
@@ -59,9 +59,9 @@ class RoundSales:
         for protocol, desk in self.run.desks.items():
             offers.append(desk.act(done.number, at[venue[at] == protocol]))
             done.refused.update(desk.refused)
-        done.offered = len(np.unique(made.pledged)) + (sunk.offered if sunk is not None else 0)
-        if sunk is not None and len(sunk.margins):
-            made, *shares = self._parts_with(made, offers, sunk)
+        done.offered = len(np.unique(made.pledged)) + (stock.count if stock is not None else 0)
+        if stock is not None and stock.count:
+            made, *shares = self._parts_with(made, offers, stock)
         else:
             shares = self._parts(offers)
         self._clear(done, made, offers, shares)
@@ -82,8 +82,9 @@ class RoundSales:
     def _clearing(self, kinds: Kinds) -> Clearing:
         return Clearing(kinds, self.run.markets.curves, self.run.markets.sold(), self.run.terms.dust_usd)
 
-    def _parts_with(self, made: Bundles, offers: list[Offers], sunk: SunkOffers) -> tuple[Any, ...]:
+    def _parts_with(self, made: Bundles, offers: list[Offers], stock: SunkStock) -> tuple[Any, ...]:
         """Clear offers together with those that are only added up; of these calls are formed where some are taken."""
+        sunk = SunkOffers(stock, self.run.markets.curves.market, grown=not self.run.states.alone)
         kinds, kind = kinds_of(Offers.joined(offers))
         kinds, place, sunk_place = kinds.joined(sunk.kinds)
         clearing = self._clearing(kinds)
@@ -100,6 +101,8 @@ class RoundSales:
         some = np.flatnonzero(every > 0.0)
         done.made, done.taken = made.part(some), every[some]
         asset, debt = book.rows.asset[done.made.pledged], book.rows.asset[done.made.owed]
+        if self.run.states.alone:
+            self.run.states.pull(done.made.margin)
         sold = (done.made.seized - done.made.fee) * done.taken
         more = [part.units * one for part, one in zip(offers[1:], others, strict=True)]
         cost = [desk.cost * one for desk, one in zip(self.run.desks.values(), others, strict=True)]

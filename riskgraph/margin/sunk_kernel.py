@@ -10,13 +10,14 @@ import numba
 import numpy as np
 
 __all__ = [
-    "BUCKETS", "CLOSE", "DUE", "FINE", "GONE", "SUNK", "add_up_sunk", "look_at", "mark_stirred",
-    "pick_sunk", "plain_accounts", "row_classes", "sinks", "weigh_rows",
+    "BUCKETS", "CLOSE", "DUE", "FINE", "GONE", "LOWEST", "SUNK", "add_up_sunk", "look_at", "mark_stirred",
+    "pick_sunk", "plain_accounts", "row_classes", "shelve_rows", "sinks", "weigh_rows",
 ]  # fmt: skip
 
 FINE, DUE, SUNK, CLOSE, GONE = range(5)  # what an account's look says; CLOSE: floats cannot tell
-BUCKETS = 32  # units of offers by powers of 4, from 4^-10 on
-_FIRST = (1023 - 20) >> 1
+BUCKETS = 64  # units of offers by powers of 2
+LOWEST = -20  # the power of 2 with which the first of them begins; what is smaller is in it, too
+_FIRST = 1023 + LOWEST
 _BAND = 1e-12  # of health about 1 in which floats do not decide (close_calls.BAND)
 
 
@@ -126,28 +127,20 @@ def look_at(margins, starts, stops, rows, weighed, pair_price, all_worth, terms,
 
 
 @numba.njit(cache=True, nogil=True)
-def mark_stirred(pledging, owing, falls, rises, state, stirred):  # type: ignore[no-untyped-def]
-    """Mark accounts that the prices which moved may take out of the state in which they are.
-
-    ``pledging`` and ``owing`` list the accounts with collateral and with debt in every pair (where each pair's begin,
-    and accounts). Who is fine stays so while collateral does not fall and debt does not rise; who is sunk the other way.
-    """
-    for way in range(2):
-        first, accounts = pledging if way == 0 else owing
-        down, up = (falls, rises) if way == 0 else (rises, falls)
-        for pair in range(len(falls)):
-            if down[pair] or up[pair]:
-                for at in range(first[pair], first[pair + 1]):
-                    margin = accounts[at]
-                    if (down[pair] and state[margin] == FINE) or (up[pair] and state[margin] == SUNK):
-                        stirred[margin] = True
+def mark_stirred(first, accounts, moved, wanted, state, stirred):  # type: ignore[no-untyped-def]
+    """Mark the accounts of one state in pairs that moved; ``first`` says where each pair's accounts begin."""
+    for pair in range(len(moved)):
+        if moved[pair]:
+            for at in range(first[pair], first[pair + 1]):
+                if state[accounts[at]] == wanted:
+                    stirred[accounts[at]] = True
 
 
 @numba.njit(cache=True, nogil=True)
-def add_up_sunk(margins, starts, stops, classes, bits, amounts, total):  # type: ignore[no-untyped-def]
+def add_up_sunk(margins, starts, stops, classes, bits, amounts, sign, total):  # type: ignore[no-untyped-def]
     """Add up what accounts offer, all their collateral, by class of rows and bucket of units; give how many there are.
 
-    ``bits`` are those of the amounts: their exponents make the buckets, of powers of 4.
+    ``bits`` are those of the amounts: their exponents make the buckets.
     """
     found = 0
     for at in range(len(margins)):
@@ -155,24 +148,51 @@ def add_up_sunk(margins, starts, stops, classes, bits, amounts, total):  # type:
             one = classes[row]
             if one >= 0 and bits[row] > 0:
                 found += 1
-                total[one, min(max((bits[row] >> 53) - _FIRST, 0), BUCKETS - 1)] += amounts[row]
+                total[one, min(max((bits[row] >> 52) - _FIRST, 0), BUCKETS - 1)] += sign * amounts[row]
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def pick_sunk(margins, starts, stops, classes, amounts, least, picked):  # type: ignore[no-untyped-def]
-    """Mark the accounts that offer at least so many units of something as its class says."""
-    for at in range(len(margins)):
-        for row in range(starts[margins[at]], stops[margins[at]]):
-            one = classes[row]
-            if one >= 0 and amounts[row] > 0.0 and amounts[row] >= least[one]:
-                picked[at] = True
+def shelve_rows(classes, bits, cell):  # type: ignore[no-untyped-def]
+    """Say of every row in which cell it is: by class, and the largest bucket first; past the last: of no class."""
+    for row in range(len(classes)):
+        bucket = min(max((bits[row] >> 52) - _FIRST, 0), BUCKETS - 1)
+        cell[row] = classes[row] * BUCKETS + BUCKETS - 1 - bucket if classes[row] >= 0 else -1
+
+
+@numba.njit(cache=True, nogil=True)
+def pick_sunk(first, ends, rows, least, grown, margin, amounts, state, picked):  # type: ignore[no-untyped-def]
+    """Put into ``picked`` the rows of sunk accounts that offer at least the units that their class says; how many.
+
+    ``rows`` stand cell by cell, as they were shelved, between ``first`` and ``ends``. Unless amounts have ``grown``
+    since, nothing is looked for in cells below the one of what is asked for, and what is gone leaves its shelf.
+    """
+    found = 0
+    for one in range(len(least)):
+        if least[one] == np.inf:
+            continue
+        for cell in range(one * BUCKETS, (one + 1) * BUCKETS):
+            bucket = (one + 1) * BUCKETS - 1 - cell
+            if not grown and bucket < BUCKETS - 1 and 2.0 ** (bucket + LOWEST + 1.0) < least[one]:
                 break
+            kept = first[cell]
+            for at in range(first[cell], ends[cell]):
+                row = rows[at]
+                here = state[margin[row]]
+                if grown or (here != GONE and amounts[row] > 0.0):
+                    rows[kept] = row
+                    kept += 1
+                if here == SUNK and amounts[row] > 0.0 and amounts[row] >= least[one]:
+                    if found < len(picked):
+                        picked[found] = row
+                    found += 1
+            ends[cell] = kept
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
 def row_classes(sides, pairs, bonuses, is_pledged, classes, pair_of, bonus_of):  # type: ignore[no-untyped-def]
-    """Number the pairs and bonuses that rows of collateral have, in the order in which they are met; -1: other rows.
+    """Give every pair and bonus of rows of collateral a number, in the order in which they are met; -1: other rows.
 
     Gives how many there are, -1 where ``pair_of`` and ``bonus_of`` have no room for them.
     """

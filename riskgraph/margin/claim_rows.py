@@ -1,0 +1,72 @@
+"""Rows that are claims of lenders, scaled all together when losses are shared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from riskgraph.arrays import Floats, Ints, summed
+from riskgraph.margin.cascade_book import COLLATERAL, DEPOSIT
+from riskgraph.margin.threads import in_parts
+
+if TYPE_CHECKING:
+    from riskgraph.margin.cascade_book import CascadeBook
+
+__all__ = ["ClaimRows"]
+
+WORTH_COMPILING = 100_000  # claims from which compiled code makes up for loading numba
+_PARTS = 4  # sums are formed in so many parts and then added, whatever the machine has
+
+
+class ClaimRows:
+    """Deposits, and collateral where it is lent out.
+
+    Attributes
+    ----------
+    rows : Ints
+        Rows of the book, ascending.
+    """
+
+    def __init__(self, book: CascadeBook) -> None:
+        self.book, held = book, book.rows
+        lent = np.append(book.lends, False)[held.protocol]
+        of_lenders = ((held.side == DEPOSIT) & (held.protocol >= 0)) | ((held.side == COLLATERAL) & lent)
+        self.rows: Ints = np.flatnonzero(of_lenders)
+        pledged, own = held.side[self.rows] == COLLATERAL, book.treasury[self.rows]
+        self._kind = pledged.astype(np.int8) + 2 * own.astype(np.int8)
+
+    def scale(self, factor: Floats) -> tuple[Floats, Floats]:
+        """Multiply claims by the factors (at most 1) of their pairs; give what is lost, and what of that is pledged.
+
+        Both are units by pair.
+        """
+        book = self.book
+        compiled = len(self.rows) >= WORTH_COMPILING
+        lost = self._scaled_at_once(factor) if compiled else self._scaled(factor)
+        deposits, collateral, own = lost[0], lost[1], lost[2] + lost[3]
+        for holder, units in enumerate((collateral, deposits, own)):
+            book.held[holder] -= summed(book.rows.pair_asset, units, book.shape[1])
+        book.claims_left *= factor
+        return deposits + collateral + own, collateral + lost[3]
+
+    def _scaled(self, factor: Floats) -> Floats:
+        """Scale; give units that are lost by kind (deposits, collateral, both of protocols themselves) and pair."""
+        book, n = self.book, len(factor)
+        pair = book.rows.pair[self.rows]
+        before = book.amount[self.rows]
+        after = before * factor[pair]
+        book.amount[self.rows] = after
+        return summed(self._kind * n + pair, before - after, 4 * n).reshape(4, n)
+
+    def _scaled_at_once(self, factor: Floats) -> Floats:
+        from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used
+
+        book, parts = self.book, np.zeros((_PARTS, 4, len(factor)))
+
+        def step(number: int, at: slice) -> None:
+            scale_claims(self.rows[at], self._kind[at], book.rows.pair, factor, book.amount, parts[number])
+
+        in_parts(len(self.rows), _PARTS, step)
+        lost: Floats = parts.sum(axis=0)
+        return lost
