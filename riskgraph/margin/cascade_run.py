@@ -47,6 +47,7 @@ class CascadeRun:
         self.rounds: list[Round] = []
         self.start_units = book.units(book.held)
         self.first_due = np.full(len(book.rows.margin_account), -1)
+        self.never_due = np.ones(len(book.rows.margin_account), dtype=np.bool_)
         self.handed = np.full(
             len(book.rows.margin_account), -1
         )  # round in which others' debt was last handed on to each
@@ -223,9 +224,9 @@ class CascadeRun:
     # -- accounts -----------------------------------------------------------------------------------------------------
 
     def _note_due(self, done: Round, due: Bools) -> None:
-        fresh = np.flatnonzero(due & (self.first_due < 0))
-        self.first_due[fresh] = done.number
-        self.last_due = np.flatnonzero(due)
+        fresh = np.flatnonzero(due & self.never_due)
+        self.first_due[fresh], self.never_due[fresh] = done.number, False
+        self.last_due = due
         if len(fresh):
             done.tipped = Tipped.of(self.book, fresh)
 

@@ -57,7 +57,7 @@ class ClaimRows:
         before = book.amount[self.rows]
         after = before * factor[pair]
         book.amount[self.rows] = after
-        return summed(self._kind * n + pair, before - after, 4 * n).reshape(4, n)
+        return summed(self._kind.astype(np.int64) * n + pair, before - after, 4 * n).reshape(4, n)
 
     def _scaled_at_once(self, factor: Floats) -> Floats:
         from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used

@@ -16,7 +16,6 @@ from scipy import sparse
 from riskgraph.arrays import Bools, Floats, Ints
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
 from riskgraph.margin.close_calls import below_one
-from riskgraph.margin.lending_bundles import WORTH_COMPILING
 from riskgraph.margin.sunk_stock import SunkStock
 from riskgraph.margin.threads import in_parts
 
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LendingStates"]
 
+WORTH_COMPILING = 50_000  # margin accounts from which compiled code makes up for loading numba
 _PARTS = 8  # pieces of work for threads
-_FEW = 0.5  # entries of lists, as a share of accounts, up to which a search in them is quicker than a look at all
 
 
 class LendingStates:
@@ -61,55 +60,61 @@ class LendingStates:
 
     def due(self) -> Bools:
         """Which accounts are liquidatable and have something to take."""
-        from riskgraph.margin.sunk_kernel import CLOSE, DUE, FINE, SUNK
+        from riskgraph.margin.sunk_kernel import CLOSE, DUE, NEAR, SUNK
 
         book = self.book
         again = self._to_look_at()
-        was_sunk = self.state[again] == SUNK
+        was_sunk = self.state[again] >= SUNK
         self._look(again)
         now = self.state[again]
         close = again[now == CLOSE]
         if len(close):
-            self.state[close] = np.where(below_one(book.view(), close), DUE, FINE)
-        self.stock.add(again[was_sunk & (now != SUNK)], -1.0)
-        self.stock.add(again[~was_sunk & (now == SUNK)], 1.0)
+            self.state[close] = np.where(below_one(book.view(), close), DUE, NEAR)
+        self.stock.add(again[was_sunk & (now < SUNK)], -1.0)
+        self.stock.add(again[~was_sunk & (now >= SUNK)], 1.0)
         self._seen = book.pair_price
         book.stirred[:], book.claims_left[:] = False, 1.0
-        found: Bools = (self.state == DUE) | (self.state == SUNK)
+        found: Bools = self.state >= DUE
         return found
-
-    def _to_look_at(self) -> Ints:
-        """Accounts, ascending, that may stand otherwise than at the last look; all of them where nothing is sure."""
-        if self._seen is None or (self.book.claims_left <= 0.0).any():
-            self.state[:] = 0
-            self.stock = SunkStock(self.calls, self.state)
-            return np.arange(len(self.state))
-        self.stock.scale(self.book.claims_left)
-        return self._stirred(self._seen)
 
     def pull(self, margins: Ints) -> None:
         """Take accounts out of the stock: their amounts are about to change."""
         from riskgraph.margin.sunk_kernel import DUE, SUNK
 
-        sunk = np.unique(margins[self.state[margins] == SUNK])
+        sunk = np.unique(margins[self.state[margins] >= SUNK])
         self.stock.add(sunk, -1.0)
         self.state[sunk] = DUE
 
+    def _to_look_at(self) -> Ints:
+        """Accounts, ascending, that may stand otherwise than at the last look."""
+        book = self.book
+        if self._seen is None:
+            self.state[:] = 0
+            self.stock = SunkStock(self.calls, self.state, lasts=True)
+            self._left = np.ones(len(book.pair_price))  # of claims in every pair, since everybody was looked at
+            self._marked = np.tile(
+                book.pair_price, (2, 1)
+            )  # what collateral, and debt, stood at when lists were searched
+            return np.arange(len(self.state))
+        self.stock.scale(book.claims_left)
+        self._left *= book.claims_left
+        return self._stirred(self._seen)
+
     def _stirred(self, seen: Floats) -> Ints:
-        from riskgraph.margin.sunk_kernel import DUE, FINE, SUNK, mark_stirred
+        """Those near an edge, and those far from it in a pair that has moved by more than a margin since marked."""
+        from riskgraph.margin.sunk_kernel import CLOSE, FAR, FINE, NEAR, SUNK, mark_stirred
 
         book, price = self.book, self.book.pair_price
-        stirred, fine = (self.state == DUE) | book.stirred[:-1], self.state == FINE
+        stirred = (self.state >= CLOSE) & (self.state != SUNK)
+        stirred |= (self.state == NEAR) | book.stirred[:-1]
+        now = np.stack([price * self._left, price])
+        falls, rises = now < self._marked * (1.0 - FAR), now > self._marked * (1.0 + FAR)
+        self._marked = np.where(falls | rises, now, self._marked)
         gone = (price <= 0.0) & (seen > 0.0)  # worth nothing: no longer all on sale, whatever falls
-        falls, rises = (price < seen) | (book.claims_left < 1.0), (price > seen) | gone
+        gone |= book.claims_left <= 0.0
         pledging, owing = self._accounts_by_pair
-        if float(np.diff(pledging[0])[falls].sum()) > _FEW * np.count_nonzero(fine):
-            stirred |= fine
-        else:
-            mark_stirred(*pledging, falls, FINE, self.state, stirred)
-        mark_stirred(*owing, rises, FINE, self.state, stirred)
-        mark_stirred(*pledging, rises, SUNK, self.state, stirred)
-        mark_stirred(*owing, falls, SUNK, self.state, stirred)
+        mark_stirred(*pledging, falls[0], FINE, rises[0] | gone, SUNK, self.state, stirred)
+        mark_stirred(*owing, rises[1], FINE, falls[1], SUNK, self.state, stirred)
         return np.flatnonzero(stirred)
 
     @cached_property
@@ -135,8 +140,8 @@ class LendingStates:
         sunk = np.zeros(len(margins), dtype=np.bool_)
         if not self.book.rows.named:
             self._look(margins)
-            sunk = self.state[margins] == SUNK
-        stock = SunkStock(self.calls, self.state)
+            sunk = self.state[margins] >= SUNK
+        stock = SunkStock(self.calls, self.state, lasts=False)
         stock.add(margins[sunk], 1.0)
         return stock, margins[~sunk]
 

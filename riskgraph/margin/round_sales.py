@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints
+from riskgraph.arrays import Bools, Floats, Ints, distinct
 from riskgraph.margin.bundles import Bundles, call_accounts
 from riskgraph.margin.lending_bundles import WORTH_COMPILING
 from riskgraph.margin.market_clearing import Clearing, Kinds, Offers, kinds_of
@@ -31,17 +31,20 @@ class RoundSales:
     def carry_out(self, done: Round, due: Bools, shut: Ints) -> None:
         """Call all due accounts, clear every market once, and carry out what was taken."""
         book, parts = self.run.book, []
-        at, stock = np.flatnonzero(due), None
-        venue = book.rows.margin_protocol
-        plain = self.run.lending.mine[venue[at]]
-        if np.count_nonzero(plain) >= WORTH_COMPILING:
-            others = at[plain]
+        at, venue, stock = np.zeros(0, dtype=np.int64), book.rows.margin_protocol, None
+        if self.run.states.alone:
+            others = np.flatnonzero(due)
+        else:
+            at = np.flatnonzero(due)
+            plain = self.run.lending.mine[venue[at]]
+            plain &= np.count_nonzero(plain) >= WORTH_COMPILING
+            others, at = at[plain], at[~plain]
+        if len(others):
             if self.run.terms.profitable:
                 stock, others = self.run.states.parted(others)
             made, dusty = self.run.lending.call(others)
             parts.append(made)
             done.refused["dust left"] += dusty
-            at = at[~plain]
         for protocol in np.unique(np.append(venue[at], venue[shut])).tolist():
             rule = rule_named(book.snap.venues.rule[protocol])
             if not isinstance(rule, PairRule):
@@ -59,7 +62,7 @@ class RoundSales:
         for protocol, desk in self.run.desks.items():
             offers.append(desk.act(done.number, at[venue[at] == protocol]))
             done.refused.update(desk.refused)
-        done.offered = len(np.unique(made.pledged)) + (stock.count if stock is not None else 0)
+        done.offered = distinct(made.pledged) + (stock.count if stock is not None else 0)
         if stock is not None and stock.count:
             made, *shares = self._parts_with(made, offers, stock)
         else:
@@ -84,7 +87,7 @@ class RoundSales:
 
     def _parts_with(self, made: Bundles, offers: list[Offers], stock: SunkStock) -> tuple[Any, ...]:
         """Clear offers together with those that are only added up; of these calls are formed where some are taken."""
-        sunk = SunkOffers(stock, self.run.markets.curves.market, grown=not self.run.states.alone)
+        sunk = SunkOffers(stock, self.run.markets.curves.market)
         kinds, kind = kinds_of(Offers.joined(offers))
         kinds, place, sunk_place = kinds.joined(sunk.kinds)
         clearing = self._clearing(kinds)

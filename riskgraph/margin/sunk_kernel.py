@@ -10,11 +10,13 @@ import numba
 import numpy as np
 
 __all__ = [
-    "BUCKETS", "CLOSE", "DUE", "FINE", "GONE", "LOWEST", "SUNK", "add_up_sunk", "look_at", "mark_stirred",
-    "pick_sunk", "plain_accounts", "row_classes", "shelve_rows", "sinks", "weigh_rows",
+    "BUCKETS", "CLOSE", "DUE", "FAR", "FINE", "GONE", "LOWEST", "NEAR", "SUNK", "add_up_sunk", "look_at",
+    "mark_stirred", "pick_among", "pick_sunk", "plain_accounts", "row_classes", "shelve_rows", "sinks", "weigh_rows",
 ]  # fmt: skip
 
-FINE, DUE, SUNK, CLOSE, GONE = range(5)  # what an account's look says; CLOSE: floats cannot tell
+# What a look says of an account; NEAR and BRINK are near the edge of fine and of sunk, CLOSE: floats cannot tell.
+FINE, NEAR, GONE, CLOSE, DUE, SUNK, BRINK = range(7)
+FAR = 0.02  # by how much prices may move before those who are not near an edge are looked at
 BUCKETS = 64  # units of offers by powers of 2
 LOWEST = -20  # the power of 2 with which the first of them begins; what is smaller is in it, too
 _FIRST = 1023 + LOWEST
@@ -114,58 +116,65 @@ def look_at(margins, starts, stops, rows, weighed, pair_price, all_worth, terms,
         if abs(net) < _BAND * gross:
             state[margin] = CLOSE
         elif net >= 0.0:
-            state[margin] = FINE
+            state[margin] = FINE if (gross + net) * (1.0 - FAR) >= (gross - net) * (1.0 + FAR) else NEAR
         elif plain[margin] and all_worth:
             short = debt = 0.0
             for row in range(start, stop):
                 value = amounts[row] * pair_price[pairs[row]] * pays[row]
                 short -= value
                 debt += max(-value, 0.0)
-            state[margin] = SUNK if short > debt * 1e-9 else DUE
+            if not short > debt * 1e-9:
+                state[margin] = DUE
+            else:
+                state[margin] = SUNK if (debt - short) * (1.0 + FAR) <= debt * (1.0 - FAR) else BRINK
         else:
-            state[margin] = SUNK if sinks(start, stop, rows, pair_price, terms[venue[margin]]) else DUE
+            state[margin] = BRINK if sinks(start, stop, rows, pair_price, terms[venue[margin]]) else DUE
 
 
 @numba.njit(cache=True, nogil=True)
-def mark_stirred(first, accounts, moved, wanted, state, stirred):  # type: ignore[no-untyped-def]
-    """Mark the accounts of one state in pairs that moved; ``first`` says where each pair's accounts begin."""
+def mark_stirred(first, accounts, moved, wanted, other, of_other, state, stirred):  # type: ignore[no-untyped-def]
+    """Mark accounts of state ``wanted`` in pairs that ``moved``, and of state ``of_other`` where ``other`` says so.
+
+    ``first`` says where each pair's accounts begin.
+    """
     for pair in range(len(moved)):
-        if moved[pair]:
+        if moved[pair] or other[pair]:
             for at in range(first[pair], first[pair + 1]):
-                if state[accounts[at]] == wanted:
+                here = state[accounts[at]]
+                if (moved[pair] and here == wanted) or (other[pair] and here == of_other):
                     stirred[accounts[at]] = True
 
 
 @numba.njit(cache=True, nogil=True)
-def add_up_sunk(margins, starts, stops, classes, bits, amounts, sign, total):  # type: ignore[no-untyped-def]
-    """Add up what accounts offer, all their collateral, by class of rows and bucket of units; give how many there are.
+def add_up_sunk(margins, starts, stops, classes, bits, amounts, sign, total, count):  # type: ignore[no-untyped-def]
+    """Add up what accounts offer, all their collateral, by class of rows and bucket of units; and how many they are.
 
     ``bits`` are those of the amounts: their exponents make the buckets.
     """
-    found = 0
     for at in range(len(margins)):
         for row in range(starts[margins[at]], stops[margins[at]]):
             one = classes[row]
             if one >= 0 and bits[row] > 0:
-                found += 1
+                count[one] += 1 if sign > 0.0 else -1
                 total[one, min(max((bits[row] >> 52) - _FIRST, 0), BUCKETS - 1)] += sign * amounts[row]
-    return found
 
 
 @numba.njit(cache=True, nogil=True)
-def shelve_rows(classes, bits, cell):  # type: ignore[no-untyped-def]
-    """Say of every row in which cell it is: by class, and the largest bucket first; past the last: of no class."""
+def shelve_rows(classes, bits, margin, state, cell):  # type: ignore[no-untyped-def]
+    """Say of every row that is on sale in which cell it is: by class, and the largest bucket first; -1: not on sale."""
     for row in range(len(classes)):
-        bucket = min(max((bits[row] >> 52) - _FIRST, 0), BUCKETS - 1)
-        cell[row] = classes[row] * BUCKETS + BUCKETS - 1 - bucket if classes[row] >= 0 else -1
+        cell[row] = -1
+        if classes[row] >= 0 and bits[row] > 0 and state[margin[row]] >= SUNK:
+            bucket = min(max((bits[row] >> 52) - _FIRST, 0), BUCKETS - 1)
+            cell[row] = classes[row] * BUCKETS + BUCKETS - 1 - bucket
 
 
 @numba.njit(cache=True, nogil=True)
-def pick_sunk(first, ends, rows, least, grown, margin, amounts, state, picked):  # type: ignore[no-untyped-def]
+def pick_sunk(first, ends, rows, least, margin, amounts, state, picked):  # type: ignore[no-untyped-def]
     """Put into ``picked`` the rows of sunk accounts that offer at least the units that their class says; how many.
 
-    ``rows`` stand cell by cell, as they were shelved, between ``first`` and ``ends``. Unless amounts have ``grown``
-    since, nothing is looked for in cells below the one of what is asked for, and what is gone leaves its shelf.
+    ``rows`` stand cell by cell, as they were shelved, between ``first`` and ``ends``; amounts have not grown since.
+    What is no longer on sale leaves its shelf.
     """
     found = 0
     for one in range(len(least)):
@@ -173,21 +182,34 @@ def pick_sunk(first, ends, rows, least, grown, margin, amounts, state, picked): 
             continue
         for cell in range(one * BUCKETS, (one + 1) * BUCKETS):
             bucket = (one + 1) * BUCKETS - 1 - cell
-            if not grown and bucket < BUCKETS - 1 and 2.0 ** (bucket + LOWEST + 1.0) < least[one]:
+            if bucket < BUCKETS - 1 and 2.0 ** (bucket + LOWEST + 1.0) < least[one]:
                 break
             kept = first[cell]
             for at in range(first[cell], ends[cell]):
                 row = rows[at]
-                here = state[margin[row]]
-                if grown or (here != GONE and amounts[row] > 0.0):
-                    rows[kept] = row
-                    kept += 1
-                if here == SUNK and amounts[row] > 0.0 and amounts[row] >= least[one]:
+                if state[margin[row]] < SUNK or amounts[row] <= 0.0:
+                    continue
+                rows[kept] = row
+                kept += 1
+                if amounts[row] >= least[one]:
                     if found < len(picked):
                         picked[found] = row
                     found += 1
             ends[cell] = kept
     return found
+
+
+@numba.njit(cache=True, nogil=True)
+def pick_among(margins, starts, stops, classes, amounts, least, state, picked):  # type: ignore[no-untyped-def]
+    """Mark the accounts among some that are sunk and offer at least the units that a class says."""
+    for at in range(len(margins)):
+        if state[margins[at]] < SUNK:
+            continue
+        for row in range(starts[margins[at]], stops[margins[at]]):
+            one = classes[row]
+            if one >= 0 and amounts[row] > 0.0 and amounts[row] >= least[one]:
+                picked[at] = True
+                break
 
 
 @numba.njit(cache=True, nogil=True)

@@ -34,8 +34,8 @@ class SunkOffers:
         The offers added up by market and limit.
     """
 
-    def __init__(self, stock: SunkStock, market: Ints, *, grown: bool) -> None:
-        self.stock, self.calls, self.grown = stock, stock.calls, grown
+    def __init__(self, stock: SunkStock, market: Ints) -> None:
+        self.stock, self.calls = stock, stock.calls
         self._value(market)
         self._add_up()
 
@@ -102,7 +102,7 @@ class SunkOffers:
         usd = least[self.kind_of]
         some = np.isfinite(usd) & (self.stock.units.sum(axis=1) > 0.0)
         units = np.divide(usd, self.usd_of, out=np.full(len(usd), np.inf), where=some) * _SLACK
-        return self.stock.picked(units, grown=self.grown)
+        return self.stock.picked(units)
 
 
 def _lowest(bucket: Ints) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from riskgraph.margin.lending_bundles import LendingCalls
 
 __all__ = ["RowClasses", "SunkStock"]
+
+_MANY = 20_000  # accounts that are looked through one by one; more are shelved anew
 
 
 class RowClasses:
@@ -32,7 +33,6 @@ class RowClasses:
 
         held = calls.book.rows
         self.of_row = np.empty(len(held.side), dtype=np.int32)
-        self._start = calls.book.snap.rows.amount
         room = 2 * len(held.pair_asset) + 64
         while True:
             pair, bonus = np.zeros(room, dtype=np.int64), np.zeros(room)
@@ -45,39 +45,29 @@ class RowClasses:
     def __len__(self) -> int:
         return len(self.pair)
 
-    @cached_property
-    def shelves(self) -> tuple[Ints, Ints, Ints]:
-        """Where each cell of rows begins and ends, and the rows: by class, and by bucket of the units at the start.
-
-        The largest come first. Who looks through them takes out what is gone.
-        """
-        from riskgraph.margin.sunk_kernel import BUCKETS, shelve_rows
-
-        cell = np.empty(len(self.of_row), dtype=np.int32)
-        shelve_rows(self.of_row, self._start.view(np.int64), cell)
-        at = np.flatnonzero(cell >= 0).astype(np.int32)
-        shape = (1, len(self) * BUCKETS)
-        shelved = sparse.csr_array((at, cell[at], np.array([0, len(at)])), shape=shape).tocsc()
-        return shelved.indptr[:-1], shelved.indptr[1:].copy(), shelved.data
-
 
 class SunkStock:
-    """All collateral of accounts that are sunk.
+    """All collateral of accounts that are sunk, of one round or (``lasts``) from round to round.
 
     Attributes
     ----------
     units : ndarray, shape (n_classes, buckets)
         Units by class of rows, and by bucket of the units of one row.
-    count : int
-        How many collaterals of accounts that is.
     """
 
-    def __init__(self, calls: LendingCalls, state: Places) -> None:
+    def __init__(self, calls: LendingCalls, state: Places, *, lasts: bool) -> None:
         from riskgraph.margin.sunk_kernel import BUCKETS
 
-        self.calls, self.book, self.state = calls, calls.book, state
+        self.calls, self.book, self.state, self.lasts = calls, calls.book, state, lasts
         self.units = np.zeros((len(calls.classes), BUCKETS))
-        self.count = 0
+        self._counts = np.zeros(len(calls.classes), dtype=np.int64)
+        self._loose: list[Ints] = []  # accounts that have come since rows were shelved
+        self._shelves: tuple[Ints, Ints, Ints] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many collaterals of accounts that is."""
+        return int(self._counts.sum())
 
     def add(self, margins: Ints, sign: float) -> None:
         """Add what accounts have as it stands now, or with -1 take it away."""
@@ -85,27 +75,46 @@ class SunkStock:
 
         if len(margins):
             book, rows = self.book, self.calls.classes.of_row
-            found = add_up_sunk(
-                margins, book.starts, book.stops, rows, book.amount.view(np.int64), book.amount, sign, self.units
-            )
-            self.count += int(sign) * int(found)
+            add_up_sunk(
+                margins, book.starts, book.stops, rows, book.amount.view(np.int64), book.amount, sign,
+                self.units, self._counts,
+            )  # fmt: skip
+            if sign > 0.0:
+                self._loose.append(margins)
 
     def scale(self, factor: Floats) -> None:
         """Follow claims that were scaled, by pair: collateral that is lent out."""
         pair = self.calls.classes.pair
         lent = self.book.lends[self.book.rows.pair_protocol[pair]]
-        self.units *= np.where(lent, factor[pair], 1.0)[:, None]
+        factor = np.where(lent, factor[pair], 1.0)
+        self.units *= factor[:, None]
+        self._counts[factor <= 0.0] = 0
 
-    def picked(self, least: Floats, *, grown: bool) -> Ints:
-        """Accounts, ascending, that offer at least so many units of something as its class says.
+    def picked(self, least: Floats) -> Ints:
+        """Accounts, ascending, that offer at least so many units of something as its class says."""
+        from riskgraph.margin.sunk_kernel import pick_among, pick_sunk
 
-        ``grown`` says that some amounts may have grown since the start.
-        """
-        from riskgraph.margin.sunk_kernel import pick_sunk
-
-        shelves = self.calls.classes.shelves
-        found = np.zeros(4096, dtype=np.int32)
-        margin = self.book.rows.margin
-        while (n := pick_sunk(*shelves, least, grown, margin, self.book.amount, self.state, found)) > len(found):
+        book = self.book
+        if self.lasts and sum(len(part) for part in self._loose) > _MANY:
+            self._shelves, self._loose = self._shelved(), []
+        among = np.concatenate([np.zeros(0, dtype=np.int64), *self._loose])
+        marked = np.zeros(len(among), dtype=np.bool_)
+        pick_among(among, book.starts, book.stops, self.calls.classes.of_row, book.amount, least, self.state, marked)
+        if self._shelves is None:
+            return np.unique(among[marked])
+        found, margin = np.zeros(4096, dtype=np.int32), book.rows.margin
+        while (n := pick_sunk(*self._shelves, least, margin, book.amount, self.state, found)) > len(found):
             found = np.zeros(n, dtype=np.int32)
-        return np.unique(margin[found[:n]]).astype(np.int64)
+        return np.unique(np.append(margin[found[:n]], among[marked])).astype(np.int64)
+
+    def _shelved(self) -> tuple[Ints, Ints, Ints]:
+        """Where each cell of rows on sale begins and ends, and the rows: by class and bucket, the largest first."""
+        from riskgraph.margin.sunk_kernel import BUCKETS, shelve_rows
+
+        classes, held = self.calls.classes, self.book.rows
+        cell = np.empty(len(classes.of_row), dtype=np.int32)
+        shelve_rows(classes.of_row, self.book.amount.view(np.int64), held.margin, self.state, cell)
+        at = np.flatnonzero(cell >= 0).astype(np.int32)
+        shape = (1, len(classes) * BUCKETS)
+        shelved = sparse.csr_array((at, cell[at], np.array([0, len(at)])), shape=shape).tocsc()
+        return shelved.indptr[:-1], shelved.indptr[1:].copy(), shelved.data
