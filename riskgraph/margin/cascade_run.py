@@ -89,6 +89,8 @@ class CascadeRun:
         self.holdings = self.book.by_bearer(counted)
         self.end_wealth = self.book.wealth(self.holdings, price)
         self.end = formed(self.book.view())
+        self.alone = self.states.alone
+        del self.sales, self.states, self.lending  # for playing only; they point back here, and would wait for a sweep
 
     @property
     def steps(self) -> Steps:
