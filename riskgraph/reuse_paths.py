@@ -1,27 +1,17 @@
-"""Kernels of collateral reuse: chains of backing, common collateral, and a break of one token (METHODS 6)."""
+"""Kernels of collateral reuse: chains of backing, and common collateral (METHODS 6)."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from riskgraph.arrays import Bools, Floats, Ints
-from riskgraph.errors import InputError
-from riskgraph.graph.holdings import holdings_of
+from riskgraph.arrays import Floats, Ints
 from riskgraph.reuse_matching import sums
-from riskgraph.snapshot.shocks import price_moves
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from riskgraph.snapshot.snapshot import Snapshot
-
-__all__ = ["Break", "Chain", "Overlap", "broken", "chains_of", "leaning", "overlaps"]
+__all__ = ["Chain", "Overlap", "chains_of", "leaning", "overlaps"]
 
 
 @dataclass(frozen=True)
@@ -158,92 +148,3 @@ def _pairs(group: Ints) -> tuple[Ints, Ints]:
     first, second = np.concatenate(left), np.concatenate(right)
     order = np.lexsort((second, first))
     return first[order], second[order]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Break:
-    """What a token's break costs everybody who holds it or what stands on it, before anything is liquidated.
-
-    Attributes
-    ----------
-    token, fall : str, float
-    assets : DataFrame
-        Assets that fall: fall, held_usd, loss_usd (receipts and the deposits that they stand for counted once).
-    protocols : DataFrame
-        Value lost on the collateral and the deposits that stand at each protocol, USD.
-    holders : DataFrame
-        By account: loss_usd on what it holds, relief_usd on what it owes in falling assets, net_usd, equity_usd
-        before, share (net ÷ equity; NaN where there was none), wiped_out.
-    """
-
-    token: str
-    fall: float
-    assets: pd.DataFrame
-    protocols: pd.DataFrame
-    holders: pd.DataFrame
-
-    @property
-    def loss_usd(self) -> float:
-        """USD that holders lose on what they hold."""
-        return float(self.holders["loss_usd"].sum())
-
-    @property
-    def net_usd(self) -> float:
-        """USD that they lose after what their debts in falling assets become cheaper by."""
-        return float(self.holders["net_usd"].sum())
-
-    def to_frame(self) -> pd.DataFrame:
-        """Give the holders, largest net loss first."""
-        return self.holders.copy()
-
-    def summary(self) -> str:
-        """Say in a few lines what falls and who bears it."""
-        lines = [repr(self).strip("<>")]
-        lines += [f"  {name} falls by {row.fall:.2%}: ${row.loss_usd:,.0f}" for name, row in self.assets.iterrows()]
-        out = self.holders["wiped_out"]
-        return "\n".join([*lines, f"  {int(out.sum()):,} of {len(out):,} holders lose all their equity"])
-
-    def __repr__(self) -> str:
-        return (
-            f"<Break of {self.token} by {self.fall:.1%}: ${self.loss_usd:,.0f} lost by {len(self.holders):,} holders, "
-            f"${self.net_usd:,.0f} after debts in falling assets>"
-        )
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(self.summary())}</pre>"
-
-
-def broken(snap: Snapshot, token: str, fall: float) -> Break:
-    """Let one token fall, whatever it backs with it, and say what every holder loses."""
-    if not 0.0 < fall < 1.0:
-        raise InputError(f"fall: expected a share above 0 and below 1, got {fall!r}")
-    falls = -price_moves(snap, {token: -float(fall)})
-    held, book = holdings_of(snap), snap.book
-    loss, relief = held.long @ falls, held.short @ falls
-    by_asset = np.asarray(held.long.sum(axis=0), dtype=np.float64).ravel()
-    posted = book.rows("collateral", "deposit")
-    standing = (book.usd * falls[book.asset])[posted]
-    at_protocol = sums(book.protocol[posted], standing, len(snap.labels("protocol")))
-    net = loss - relief
-    lost = np.divide(net, held.equity, out=np.full(len(net), np.nan), where=held.equity > 0.0)
-    holders = {"loss_usd": loss, "relief_usd": relief, "net_usd": net, "equity_usd": held.equity, "share": lost}
-    return Break(
-        token=token,
-        fall=float(fall),
-        assets=_listed(snap, "asset", {"fall": falls, "held_usd": by_asset, "loss_usd": by_asset * falls}, falls > 0.0),
-        protocols=_listed(snap, "protocol", {"loss_usd": at_protocol}, at_protocol > 0.0),
-        holders=_listed(snap, "account", {**holders, "wiped_out": lost >= 1.0}, (loss > 0.0) | (relief > 0.0)),
-    )
-
-
-def _listed(snap: Snapshot, domain: str, columns: Mapping[str, Floats | Bools], where: Bools) -> pd.DataFrame:
-    """Rows of one label space, largest loss first, equal ones by label."""
-    import pandas as pd
-
-    at = np.flatnonzero(where)
-    key = np.asarray(columns.get("net_usd", columns["loss_usd"]), dtype=np.float64)
-    at = at[np.argsort(-key[at], kind="stable")]
-    labels = snap.labels(domain).to_numpy(zero_copy_only=False)[at]
-    return pd.DataFrame({name: values[at] for name, values in columns.items()}, index=pd.Index(labels, name=domain))

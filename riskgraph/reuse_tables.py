@@ -168,17 +168,19 @@ def chains_frame(snap: Snapshot, measures: Measures, top: int, links: int, budge
     families, protocols, n = snap.families, named(snap, "protocol"), len(snap.families.kind)
     ends = set(measures.tracing.ends.tolist())
     found, cut = chains_of(families.shares, ends, token, usd, top, links, budget)
-    rows = []
+    rows, labels = [], []
     for chain in found:
         nodes, at = chain.nodes[::-1], chain.place
         names = behind(snap, np.array(nodes)).tolist()
         issuers = [protocols[families.issuer[node]] for node in nodes if node < n and families.issuer[node] >= 0]
         where = (names[-1], protocols[protocol[at]], SIDES[side[at]])
-        path = " → ".join([*names, f"{where[2]} at {where[1]}"])
+        labels.append((*names, f"{where[2]} at {where[1]}"))
+        path = " → ".join(labels[-1])
         rows.append((path, chain.usd, len(nodes) - 1, names[0], *where, " → ".join(issuers), int(accounts[at])))
     columns = ["path", "usd", "links", "base", "token", "protocol", "side", "issuers", "accounts"]
     frame = pd.DataFrame(rows, columns=columns)
     frame.attrs["cut"] = cut
+    frame.attrs["labels"] = tuple(labels)  # of each path: a label may itself hold an arrow
     return frame
 
 

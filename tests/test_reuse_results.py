@@ -78,3 +78,43 @@ def test_the_steth_book_of_june_2023(shared_data):
     hot = reuse.hotspots
     assert hot.index[0] == "asset:stETH"
     assert np.isclose(hot["reused_usd"][hot["kind"] == "account"].sum(), reuse.totals["reused"], rtol=1e-12)
+
+
+# -- orders under other weights, and a break played on ---------------------------------------------------------------
+
+
+def test_orders_of_hotspots_against_scipy_and_by_hand():
+    """Weight 1 orders by reused USD alone, weight 0 by contagion alone, ½ is the product's own order."""
+    reuse = rg.collateral_reuse(rg.datasets.load("toy"))
+    orders = reuse.hotspot_orders((0.0, 0.5, 1.0), top=2).set_index(["kind", "order"])
+    for kind, nodes in reuse.hotspots.groupby("kind"):
+        hot = nodes[nodes["contagion"].notna()]
+        own = orders.loc[(kind, "reused^0.5 × contagion^0.5")]
+        assert own["nodes"] == len(hot)
+        assert own["spearman"] == pytest.approx(1.0)
+        assert own["top_shared"] == 1.0
+        for name, column in (("reused^1 × contagion^0", "reused_usd"), ("reused^0 × contagion^1", "contagion")):
+            told = orders.loc[(kind, name)]
+            one, other = hot["hotspot"].rank(), hot[column].rank()
+            assert told["spearman"] == pytest.approx(one.corr(other), abs=1e-12)  # Pearson's of the ranks
+            first = [set(ranks.sort_values(ascending=False, kind="stable").index[:2]) for ranks in (one, other)]
+            assert told["top_shared"] == len(first[0] & first[1]) / 2
+    for wrong in ({"weights": (1.5,)}, {"weights": (float("nan"),)}, {"top": 0}):
+        with pytest.raises(rg.InputError, match="hotspot_orders: expected weights from 0 to 1 and top of at least 1"):
+            reuse.hotspot_orders(**wrong)
+
+
+def test_a_break_and_the_cascade_that_follows_it():
+    """stETH −20 % in the toy book: 81,600 of loss before any sale, 233,616.15 once all is sold out (METHODS 5.7)."""
+    broken = rg.collateral_reuse(rg.datasets.load("toy")).break_("stETH", 0.2)
+    cascade = broken.cascade()
+    table = broken.beside(cascade)
+    assert table.loc["fall", "loss_usd"] == pytest.approx(81_600.0)
+    assert table.loc["cascade", "loss_usd"] == pytest.approx(233_616.15, abs=0.005)
+    assert table["bad_debt_usd"].tolist() == pytest.approx([0.0, 13_998.15], abs=0.005)
+    assert table["liquidated"].tolist() == [0, 3]
+    assert table.loc["fall", "price"] == pytest.approx(1_600.0)
+    assert table.loc["cascade", "rounds"] == cascade.n_rounds == 13
+    other = rg.liquidation_cascade(rg.datasets.load("toy"), {"ETH": -0.2})
+    with pytest.raises(rg.InputError, match=r"cascade: expected one of this snapshot with the shock \{'stETH': -0.2\}"):
+        broken.beside(other)

@@ -12,6 +12,7 @@ import numpy as np
 from riskgraph.arrays import Floats, Ints, read_only
 
 __all__ = [
+    "FLOW_COLOURS",
     "KIND_COLOURS",
     "PALETTE",
     "SHAPES",
@@ -30,6 +31,7 @@ UNRANKED_COLOUR = "#a9b0b8"
 UNRANKED = 255
 # Okabe and Ito (2008), told apart by the colour-blind too; by kind code: account, protocol, asset, node.
 KIND_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#56b4e9")
+FLOW_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c")  # the same palette
 SHAPES = ("circle", "square", "diamond", "circle")
 # What a browser calls space.
 SPACES = re.compile("[\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]+")

@@ -1,0 +1,1 @@
+"""Pictures of numbers and labels: matplotlib axes in, matplotlib axes out."""
