@@ -10,9 +10,10 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats
 from riskgraph.errors import InputError
-from riskgraph.graph.holdings import holdings_of
+from riskgraph.graph.holdings import Worth
 from riskgraph.margin.account_health import margin_accounts
 from riskgraph.reuse_matching import sums
+from riskgraph.snapshot.options import stands_for
 from riskgraph.snapshot.shocks import price_moves
 
 if TYPE_CHECKING:
@@ -129,20 +130,26 @@ class Break:
         return f"<pre>{html.escape(self.summary())}</pre>"
 
 
-def broken(snap: Snapshot, token: str, fall: float) -> Break:
+def broken(snap: Snapshot, worth: Worth, token: str, fall: float) -> Break:
     """Let one token fall, whatever it backs with it, and say what every holder loses."""
     if not 0.0 < fall < 1.0:
         raise InputError(f"fall: expected a share above 0 and below 1, got {fall!r}")
     falls = -price_moves(snap, {token: -float(fall)})
-    held, book = holdings_of(snap), snap.book
-    loss, relief = held.long @ falls, held.short @ falls
-    by_asset = np.asarray(held.long.sum(axis=0), dtype=np.float64).ravel()
+    book, twice, n = snap.book, worth.twice, len(worth.equity)
+    known = np.where(snap.families.is_kind("basket"), 0.0, 1.0)[book.asset]
+    long, short = (usd * known for usd in stands_for(snap))
+    by_asset = sums(book.asset, long, len(falls)) - sums(twice.asset, twice.usd, len(falls))
+    loss = sums(book.account, long * falls[book.asset], n) - sums(twice.account, twice.usd * falls[twice.asset], n)
+    loss = np.maximum(loss, 0.0)  # below 0 by rounding only: a receipt and its deposit count once
+    relief = sums(book.account, short * falls[book.asset], n)
+    by_asset = np.maximum(by_asset, 0.0)
     posted = book.rows("collateral", "deposit")
     standing = (book.usd * falls[book.asset])[posted]
     at_protocol = sums(book.protocol[posted], standing, len(snap.labels("protocol")))
     net = loss - relief
-    lost = np.divide(net, held.equity, out=np.full(len(net), np.nan), where=held.equity > 0.0)
-    holders = {"loss_usd": loss, "relief_usd": relief, "net_usd": net, "equity_usd": held.equity, "share": lost}
+    equity = worth.equity
+    lost = np.divide(net, equity, out=np.full(len(net), np.nan), where=equity > 0.0)
+    holders = {"loss_usd": loss, "relief_usd": relief, "net_usd": net, "equity_usd": equity, "share": lost}
     return Break(
         snap=snap,
         token=token,
@@ -156,11 +163,12 @@ def broken(snap: Snapshot, token: str, fall: float) -> Break:
 def _listed(snap: Snapshot, domain: str, columns: Mapping[str, Floats | Bools], where: Bools) -> pd.DataFrame:
     """Rows of one label space, largest loss first, equal ones by label."""
     import pandas as pd
+    import pyarrow as pa
 
     at = np.flatnonzero(where)
     key = np.asarray(columns.get("net_usd", columns["loss_usd"]), dtype=np.float64)
     at = at[np.argsort(-key[at], kind="stable")]
-    labels = snap.labels(domain).to_numpy(zero_copy_only=False)[at]
+    labels = pd.array(snap.labels(domain).take(pa.array(at)), dtype="str")
     return pd.DataFrame({name: values[at] for name, values in columns.items()}, index=pd.Index(labels, name=domain))
 
 

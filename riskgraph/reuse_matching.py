@@ -14,33 +14,17 @@ from riskgraph.arrays import Floats, Ints, read_only
 if TYPE_CHECKING:
     from riskgraph.snapshot.families import Families
 
-__all__ = ["SECOND_USE", "Matching", "Tracing", "cells_of", "match", "sums", "trace"]
+__all__ = ["SECOND_USE", "Matching", "Tracing", "match", "sums", "trace"]
 
 # Kinds whose rows may be a second use of a deposit; a staked token is one wrapping, not a second use.
 SECOND_USE = ("receipt", "lp", "debt_backed")
 _ROUNDING = 1e-12
+_FULL = 2e9  # products in one step, about, from which solving is quicker
 
 
 def sums(codes: Ints, usd: Floats, size: int) -> Floats:
     """Sum values by code."""
     return np.asarray(np.bincount(codes, weights=usd, minlength=size), dtype=np.float64)
-
-
-def cells_of(matrix: sparse.csr_array, rows: Ints, columns: Ints) -> Floats:
-    """Look up values of a matrix at some of its cells; 0 where nothing is stored."""
-    if not len(rows):
-        return np.zeros(0)
-    cells = sparse.coo_array(matrix)
-    width = np.int64(matrix.shape[1])
-    key = cells.row * width + cells.col
-    order = np.argsort(key)
-    wanted = rows * width + columns
-    at = np.searchsorted(key[order], wanted)
-    found = at < len(key)
-    found[found] = key[order][at[found]] == wanted[found]
-    values = np.zeros(len(rows))
-    values[found] = cells.data[order][at[found]]
-    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +43,8 @@ class Tracing:
         Share of a dollar of the row's token that rests on the column's asset on its way (1 on the diagonal).
     links : csr_array, shape (n_assets, n_assets)
         The square part of S, shares of 0 left out.
+    returning : ndarray, shape (n_assets,)
+        Share of a dollar of the token that rests on the token itself, 1 − 1 ÷ S*_tt: 0 but in loops.
     """
 
     ends: Ints
@@ -66,6 +52,7 @@ class Tracing:
     shares: sparse.csr_array
     passing: sparse.csr_array
     links: sparse.csr_array
+    returning: Floats
 
     @property
     def to_groups(self) -> sparse.csr_array:
@@ -105,18 +92,26 @@ def trace(families: Families) -> Tracing:
     behind = np.flatnonzero(np.diff(shares.indptr)[n:])
     claims = sparse.csr_array(shares[n:, :][behind, :] @ reach)
     ends = sparse.csr_array(sparse.vstack([reach[bases, :], claims]).T)
-    by_diagonal = sparse.diags_array(1.0 / reach.diagonal())
+    turns = reach.diagonal()
+    by_diagonal = sparse.diags_array(1.0 / turns)
     return Tracing(
         ends=read_only(np.concatenate([bases, n + behind])),
         group=read_only(np.concatenate([families.family[bases], len(families.names) + behind]).astype(np.int64)),
         shares=ends,
         passing=sparse.csr_array((by_diagonal @ reach).T),
         links=links,
+        returning=1.0 - 1.0 / turns,
     )
 
 
 def _closure(square: sparse.csr_array) -> sparse.csr_array:
-    """S* = (I − S)⁻¹, solved on the tokens that back or are backed; the others stand alone."""
+    r"""S* = (I − S)⁻¹, found on the tokens that back or are backed; the others stand alone.
+
+    .. math:: S^* = (I + S)(I + S^2)(I + S^4) \cdots
+
+    up to where another factor changes no entry: as nothing is subtracted, each entry is exact to rounding, and where
+    nothing passes there is none. Where powers fill up, an equation is solved for every token instead.
+    """
     n = square.shape[0]
     row, column = square.nonzero()
     linked = np.union1d(row, column)  # none, or two and more: nothing backs itself
@@ -124,8 +119,19 @@ def _closure(square: sparse.csr_array) -> sparse.csr_array:
     here = sparse.csr_array((np.ones(len(alone)), (alone, alone)), shape=(n, n))
     if not len(linked):
         return here
-    inner = sparse.csc_array(sparse.eye_array(len(linked)) - square[linked, :][:, linked])
-    solved = sparse.coo_array(sparse_linalg.spsolve(inner, sparse.csc_array(sparse.eye_array(len(linked)))))
+    power = sparse.csr_array(square[linked, :][:, linked])
+    unit = sparse.csr_array(sparse.eye_array(len(linked)))
+    reach, before = sparse.csr_array(unit + power), unit
+    while abs(reach - before).nnz:
+        power = sparse.csr_array(power @ power)
+        power.eliminate_zeros()
+        if power.nnz * power.nnz > _FULL * len(linked):
+            reach = sparse.csr_array(
+                sparse_linalg.spsolve(sparse.csc_array(unit - square[linked, :][:, linked]), sparse.csc_array(unit))
+            )
+            break
+        before, reach = reach, sparse.csr_array(reach + power @ reach)
+    solved = sparse.coo_array(reach)
     placed = sparse.csr_array((solved.data, (linked[solved.row], linked[solved.col])), shape=(n, n))
     return sparse.csr_array(here + placed)
 

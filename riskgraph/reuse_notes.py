@@ -16,7 +16,7 @@ __all__ = ["notes_of"]
 def notes_of(snap: Snapshot, measures: Measures) -> tuple[str, ...]:
     """Give one line a thing that stands apart or was assumed."""
     lines = [note for note in snap.families.notes if note.startswith("backing:")]
-    insolvent = int((measures.equity <= 0.0).sum())
+    insolvent = int((measures.worth.equity <= 0.0).sum())
     remainder = float(np.abs(snap.book.collateral_remainder).sum() + np.abs(snap.book.debt_remainder).sum())
     for usd, words in (
         (measures.basket_usd, "stand in baskets, whose tokens are not known: in no base, never looped"),

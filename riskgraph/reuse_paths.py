@@ -9,9 +9,9 @@ import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Floats, Ints
-from riskgraph.reuse_matching import sums
+from riskgraph.reuse_measures import by_asset
 
-__all__ = ["Chain", "Overlap", "chains_of", "leaning", "overlaps"]
+__all__ = ["Chain", "Overlap", "chains_of", "overlaps"]
 
 
 @dataclass(frozen=True)
@@ -90,61 +90,59 @@ class Overlap:
     wallets_usd: Floats
 
 
-def leaning(
-    passing: sparse.csr_array, account: Ints, protocol: Ints, asset: Ints, usd: Floats
-) -> tuple[Ints, Ints, Ints, Floats]:
-    """USD by which each account's rows at each protocol rest on each asset, sorted by asset, account, protocol."""
-    n = passing.shape[1]
-    n_protocols = int(protocol.max(initial=0)) + 1
-    keys, place = np.unique(account.astype(np.int64) * n_protocols + protocol, return_inverse=True)
-    rows = sparse.csr_array((usd, (place, asset)), shape=(len(keys), n))
-    rests = sparse.coo_array(rows @ passing)
-    known = rests.data > 0.0
-    at, on, value = rests.row[known], rests.col[known], rests.data[known]
-    order = np.lexsort((at, on))
-    return on[order].astype(np.int64), keys[at[order]] // n_protocols, keys[at[order]] % n_protocols, value[order]
-
-
-def overlaps(on: Ints, account: Ints, protocol: Ints, usd: Floats) -> Overlap:
+def overlaps(
+    passing: sparse.csr_array,
+    placed: sparse.csr_array,
+    family: Ints,
+    rows: tuple[Ints, Ints, Ints, Floats],
+    use: Ints,
+) -> Overlap:
     r"""Compare, for every asset, what leans on it at every two protocols.
 
     .. math:: O_{pq}(x) = \min(\textstyle\sum_i y_{ipx}, \sum_i y_{iqx}), \qquad
-              O^{wallets}_{pq}(x) = \sum_i \min(y_{ipx}, y_{iqx})
+              O^{wallets}_{pq}(x) = \sum_i \min(y_{ipx}, y_{iqx}), \qquad y_{ipx} = \sum_t usd_{ipt} L_{tx}
+
+    Parameters
+    ----------
+    passing : csr_array, shape (n_assets, n_assets)
+        L: share of a dollar of the row's token that rests on the column's asset on its way.
+    placed : csr_array, shape (n_assets, n_protocols)
+        Rows that count, USD.
+    family : ndarray, shape (n_assets,)
+        Family of each asset.
+    rows : tuple of ndarray, shape (n_rows,)
+        Account, protocol, asset and USD of all rows, sorted by account and protocol.
+    use : ndarray of int8, shape (n_rows,)
+        1 where a row counts.
 
     Examples
     --------
     Account 0 has 5 of an asset at protocol 0 and 3 at protocol 1, account 1 has 4 at protocol 1: min(5, 7) in common,
     one wallet at both, which carries min(5, 3).
 
-    >>> common = overlaps(np.array([0, 0, 0]), np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([5.0, 3.0, 4.0]))
+    >>> rows = np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0, 0, 0]), np.array([5.0, 3.0, 4.0])
+    >>> one = sparse.csr_array(np.eye(1)), sparse.csr_array([[5.0, 7.0]]), np.array([0])
+    >>> common = overlaps(*one, rows, np.ones(3, dtype=np.int8))
     >>> common.overlap_usd.tolist(), common.wallets.tolist(), common.wallets_usd.tolist()
     ([5.0], [1], [3.0])
     """
-    n_protocols = int(protocol.max(initial=0)) + 1
-    standing, place = np.unique(on * n_protocols + protocol, return_inverse=True)
-    total = sums(place, usd, len(standing))
-    x, p = standing // n_protocols, standing % n_protocols
-    a, b = _pairs(x)
-    keys = (x[a] * n_protocols + p[a]) * n_protocols + p[b]
-    i, j = _pairs(on * (int(account.max(initial=0)) + 1) + account)
-    carried = np.searchsorted(keys, (on[i] * n_protocols + protocol[i]) * n_protocols + protocol[j])
-    return Overlap(
-        asset=x[a],
-        first=p[a],
-        second=p[b],
-        overlap_usd=np.minimum(total[a], total[b]),
-        wallets=np.bincount(carried, minlength=len(keys)),
-        wallets_usd=sums(carried, np.minimum(usd[i], usd[j]), len(keys)),
+    from riskgraph.reuse_kernel import carried_by, pairs_of
+
+    n = passing.shape[1]
+    on = sparse.csr_array(sparse.csr_array(passing.T) @ placed)
+    on.eliminate_zeros()
+    starts, standing, usd = by_asset(on)
+    pairs = pairs_of(starts, standing, usd)
+    many = np.diff(starts)
+    first_pair = np.cumsum(many * (many - 1) // 2) - many * (many - 1) // 2
+    of_family = sparse.csr_array((np.ones(n), (np.arange(n), family)))
+    inside = by_asset(passing @ of_family)
+    carried = carried_by(
+        rows,
+        use,
+        by_asset(passing),
+        (starts, standing, first_pair),
+        (inside[0], inside[1], family.astype(np.int64)),
+        len(pairs[0]),
     )
-
-
-def _pairs(group: Ints) -> tuple[Ints, Ints]:
-    """Every two places of the same group (groups are sorted), ordered by the first place, then the second."""
-    left, right = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for step in range(1, int(np.unique(group, return_counts=True)[1].max(initial=0))):
-        same = np.flatnonzero(group[step:] == group[:-step])
-        left.append(same)
-        right.append(same + step)
-    first, second = np.concatenate(left), np.concatenate(right)
-    order = np.lexsort((second, first))
-    return first[order], second[order]
+    return Overlap(*pairs, *carried)

@@ -17,6 +17,7 @@ from riskgraph.errors import InputError
 from riskgraph.graph.book import exposure_graph
 from riskgraph.provenance import Provenance
 from riskgraph.reuse_breaks import Break, broken
+from riskgraph.reuse_hotspots import hotspots_frame
 from riskgraph.reuse_measures import Measures
 from riskgraph.reuse_weights import orders_under
 
@@ -108,7 +109,12 @@ class CollateralReuse:
 
     @property
     def loops(self) -> pd.DataFrame:
-        """Loops of backing: tokens, gain (share of a dollar that comes back after one turn), posted_usd in them."""
+        r"""Loops of backing, those with the largest gain first.
+
+        Columns: tokens, gain (spectral radius of the loop's part of S: the share that is passed on with every link, in
+        the long run; a loop is legal below 1), comes_back (share of a dollar of a token that rests on the token itself,
+        :math:`1 - 1/S^*_{tt}`, largest of the loop's tokens: in a simple loop the product of its shares), posted_usd.
+        """
         return tables.loops_frame(self.snap, self.measures)
 
     @property
@@ -168,7 +174,7 @@ class CollateralReuse:
         InputError
             The token is not an asset of the snapshot, is a basket, or the fall lies outside (0, 1).
         """
-        return broken(self.snap, token, fall)
+        return broken(self.snap, self.measures.worth, token, fall)
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -179,7 +185,7 @@ class CollateralReuse:
 
     @cached_property
     def _hotspots(self) -> pd.DataFrame:
-        return tables.hotspots_frame(self.snap, self.measures, self.ranking)
+        return hotspots_frame(self.snap, self.measures, self.ranking)
 
     @property
     def hotspots(self) -> pd.DataFrame:
@@ -252,7 +258,10 @@ class CollateralReuse:
         ]
         chains = self.chains(3)
         lines += [f"  chain: {path} (${usd:,.0f})" for path, usd in zip(chains["path"], chains["usd"], strict=True)]
-        lines += [f"  loop of backing: {row.tokens}, gain {row.gain:.4g}" for row in self.loops.itertuples()]
+        lines += [
+            f"  loop of backing: {row.tokens}, gain {row.gain:.4g}, {row.comes_back:.2%} of a dollar comes back"
+            for row in self.loops.itertuples()
+        ]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def __repr__(self) -> str:

@@ -5,30 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from riskgraph.arrays import Floats, Ints, Labels
-from riskgraph.reuse_matching import cells_of, sums
-from riskgraph.reuse_measures import Measures, by_end
-from riskgraph.reuse_paths import chains_of, leaning, overlaps
+from riskgraph.reuse_matching import sums
+from riskgraph.reuse_measures import Measures, placed_by
+from riskgraph.reuse_paths import chains_of, overlaps
 from riskgraph.snapshot.backing import loop_gains
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from riskgraph.contagion.ranking import Ranking
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = [
     "chains_frame",
-    "hotspots_frame",
     "insolvent_frame",
+    "largest_first",
     "looping_frame",
     "loops_frame",
     "multipliers_frame",
     "overlap_frame",
-    "reused_usd",
     "unmatched_frame",
     "untold",
 ]
@@ -54,6 +51,20 @@ def untold(gross: Floats, unique: Floats, insolvent: Floats) -> Labels:
     words = [f"unique collateral is under {THIN:.0%} of gross", "insolvent accounts hold over half"]
     reasons: Labels = np.select([insolvent > gross, thin], [words[1], words[0]], default="").astype(object)
     return reasons
+
+
+def largest_first(values: Floats) -> Ints:
+    """Order that puts the largest value first and leaves equal ones as they come.
+
+    >>> largest_first(np.array([0.0, 2.0, 1.0, 2.0, 0.0])).tolist()
+    [1, 3, 2, 0, 4]
+    """
+    from riskgraph.reuse_kernel import descending
+
+    if len(values) and values.min() < 0.0:
+        return np.asarray(descending(values))
+    above = np.flatnonzero(values)  # many are 0
+    return np.concatenate([above[descending(values[above])], np.flatnonzero(values == 0.0)])
 
 
 def multipliers_frame(snap: Snapshot, measures: Measures) -> pd.DataFrame:
@@ -87,12 +98,10 @@ def insolvent_frame(snap: Snapshot, measures: Measures) -> pd.DataFrame:
     """Accounts with E ≤ 0 that post something."""
     import pandas as pd
 
-    book, equity = snap.book, measures.equity
-    posted = book.by_account(book.usd, book.rows("collateral", "deposit"), len(equity))
-    debt = book.by_account(book.usd, book.rows("debt"), len(equity))
+    equity, posted, debt = measures.worth.equity, measures.account_posted, measures.account_debt
     at = np.flatnonzero((equity <= 0.0) & (posted > 0.0))
     at = at[np.argsort(-posted[at], kind="stable")]
-    index = pd.Index(named(snap, "account")[at], name="account")
+    index = pd.Index(snap.labels("account").take(at).to_numpy(zero_copy_only=False), name="account", dtype=object)
     return pd.DataFrame({"equity_usd": equity[at], "posted_usd": posted[at], "debt_usd": debt[at]}, index=index)
 
 
@@ -120,13 +129,13 @@ def loops_frame(snap: Snapshot, measures: Measures) -> pd.DataFrame:
     """Loops of backing with their gain."""
     import pandas as pd
 
-    names, rows = named(snap, "asset"), measures.rows
-    posted = sums(snap.book.asset[rows], snap.book.usd[rows], len(names))
+    names = named(snap, "asset")
+    posted, back = sums(snap.book.pair_asset, measures.of_pair, len(names)), measures.tracing.returning
     found = [
-        (", ".join(names[tokens]), gain, float(posted[tokens].sum()))
+        (", ".join(names[tokens]), gain, float(back[tokens].max()), float(posted[tokens].sum()))
         for tokens, gain in loop_gains(measures.tracing.links)
     ]
-    frame = pd.DataFrame(found, columns=["tokens", "gain", "posted_usd"])
+    frame = pd.DataFrame(found, columns=["tokens", "gain", "comes_back", "posted_usd"])
     return frame.sort_values(["gain", "tokens"], ascending=[False, True], ignore_index=True)
 
 
@@ -134,29 +143,26 @@ def looping_frame(snap: Snapshot, measures: Measures) -> pd.DataFrame:
     """Debt-financed share of every solvent account with debt, and its leverage in every family it holds."""
     import pandas as pd
 
-    book, n = snap.book, len(measures.equity)
-    posted = book.by_account(book.usd, book.rows("collateral", "deposit"), n)
-    debt = book.by_account(book.usd, book.rows("debt"), n)
-    cells = sparse.coo_array(measures.account_gross)
-    keep = (debt[cells.row] > 0.0) & (cells.data > 0.0)
-    account, family, usd = cells.row[keep], cells.col[keep], cells.data[keep]
-    owed, looped = (cells_of(part, account, family) for part in (measures.account_debt, measures.account_looped))
-    order = np.lexsort((family, account, -looped))
-    account, family = account[order], family[order]
-    usd, owed, looped = usd[order], owed[order], looped[order]
-    protocols = [f"protocol:{name}" for name in named(snap, "protocol")]
+    cells, posted, debt = measures.cells, measures.account_posted, measures.account_debt
+    keep = np.flatnonzero((debt[cells.account] > 0.0) & (cells.gross > 0.0))
+    looped = cells.looped
+    keep = keep[largest_first(looped[keep])]
+    account, usd, owed = cells.account[keep], cells.gross[keep], cells.debt[keep]
+    whole, due = posted[account], debt[account]
+    families = pd.Index([*snap.families.names, *(f"protocol:{name}" for name in named(snap, "protocol"))], dtype="str")
     return pd.DataFrame(
         {
-            "account": named(snap, "account")[account],
-            "family": np.array([*snap.families.names, *protocols], dtype=object)[family],
-            "posted_usd": posted[account],
-            "debt_usd": debt[account],
-            "debt_financed_share": np.minimum(debt, posted)[account] / posted[account],
+            "account": pd.Categorical.from_codes(account, dtype=snap.categories["account"]),
+            "family": pd.Categorical.from_codes(cells.family[keep], categories=families),
+            "posted_usd": whole,
+            "debt_usd": due,
+            "debt_financed_share": np.minimum(due, whole) / whole,
             "family_usd": usd,
             "family_debt_usd": owed,
-            "looped_usd": looped,
+            "looped_usd": looped[keep],
             "leverage": np.divide(usd, usd - owed, out=np.full(len(usd), np.nan), where=usd > owed),
-        }
+        },
+        copy=False,
     )
 
 
@@ -186,8 +192,8 @@ def chains_frame(snap: Snapshot, measures: Measures, top: int, links: int, budge
 
 def _places(snap: Snapshot, measures: Measures) -> tuple[Ints, Ints, Ints, Floats, Ints]:
     """Token × protocol × side of all rows that count: USD, and number of accounts."""
-    book, rows = snap.book, measures.rows
-    n_protocols, n_sides, n_accounts = len(snap.labels("protocol")), len(SIDES), len(measures.equity)
+    book, rows = snap.book, np.flatnonzero(measures.use == 1)
+    n_protocols, n_sides, n_accounts = len(snap.labels("protocol")), len(SIDES), len(measures.account_posted)
     keys = (book.asset[rows].astype(np.int64) * n_protocols + book.protocol[rows]) * n_sides + book.side[rows]
     unique, at = np.unique(keys, return_inverse=True)
     size = len(unique)
@@ -201,52 +207,22 @@ def overlap_frame(snap: Snapshot, measures: Measures) -> pd.DataFrame:
     """Compare what rests on every asset at every two protocols."""
     import pandas as pd
 
-    book, rows = snap.book, measures.rows
-    columns = (book.account[rows], book.protocol[rows], book.asset[rows], book.usd[rows])
-    common = overlaps(*leaning(measures.tracing.passing, *columns))
-    order = np.lexsort((common.second, common.first, common.asset, -common.overlap_usd))
-    protocols = named(snap, "protocol")
+    book = snap.book
+    rows = (book.account, book.protocol, book.asset, book.usd)
+    placed = placed_by(snap, measures.of_pair)
+    common = overlaps(measures.tracing.passing, placed, snap.families.family, rows, measures.use)
+    order = largest_first(common.overlap_usd)  # pairs come by asset and protocols
+    labels = {"asset": (common.asset, "asset"), "protocol_a": (common.first, "protocol")}
+    labels["protocol_b"] = (common.second, "protocol")
     return pd.DataFrame(
         {
-            "asset": named(snap, "asset")[common.asset[order]],
-            "protocol_a": protocols[common.first[order]],
-            "protocol_b": protocols[common.second[order]],
+            **{
+                name: pd.Categorical.from_codes(codes[order], dtype=snap.categories[domain])
+                for name, (codes, domain) in labels.items()
+            },
             "overlap_usd": common.overlap_usd[order],
             "wallets": common.wallets[order],
             "wallets_usd": common.wallets_usd[order],
-        }
+        },
+        copy=False,
     )
-
-
-def reused_usd(snap: Snapshot, measures: Measures) -> dict[str, Floats]:
-    """Reused USD in the order of labels: ``asset``, ``protocol``, ``account``; ``end``: of every end of tracing."""
-    book = snap.book
-    of_rows = {
-        name: sums(codes[measures.rows], measures.reused_row, len(snap.labels(name)))
-        for name, codes in (("asset", book.asset), ("protocol", book.protocol), ("account", book.account))
-    }
-    on_assets, on_ends = by_end(measures, of_rows["asset"])
-    return {**of_rows, "asset": on_assets, "end": on_ends}
-
-
-def hotspots_frame(snap: Snapshot, measures: Measures, ranking: Ranking) -> pd.DataFrame:
-    """Reused USD × contagion of every asset, protocol and account, ranked within its kind."""
-    import pandas as pd
-
-    usd = reused_usd(snap, measures)
-    known = ~snap.families.is_kind("basket")
-    parts = [
-        pd.DataFrame({"kind": kind, "label": named(snap, kind), "reused_usd": usd[kind]})[
-            known if kind == "asset" else slice(None)
-        ]
-        for kind in ("asset", "protocol", "account")
-    ]
-    frame = pd.concat(parts, ignore_index=True)
-    frame.index = pd.Index(frame["kind"] + ":" + frame["label"].astype(object), name="node", dtype=object)
-    frame["contagion"] = ranking.to_frame()["contagion"].reindex(frame.index)
-    frame["hotspot"] = frame["reused_usd"] * frame["contagion"]
-    for name, column in (("rank_reused", "reused_usd"), ("rank_contagion", "contagion"), ("rank", "hotspot")):
-        frame[name] = frame.groupby("kind", sort=False)[column].rank(method="min", ascending=False).astype("Int64")
-    place = frame["kind"].map({"asset": 0, "protocol": 1, "account": 2}).to_numpy()
-    rank = frame["rank"].to_numpy(dtype=np.float64, na_value=np.inf)
-    return frame.iloc[np.lexsort((-frame["reused_usd"].to_numpy(), rank, place))]

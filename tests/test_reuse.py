@@ -143,6 +143,7 @@ def test_a_loop_of_backing_with_a_gain_below_one():
     loop = reuse.loops.iloc[0]
     assert (loop.tokens, loop.posted_usd) == ("x, y", 120.0)
     assert loop.gain == pytest.approx(0.5)  # spectral radius of [[0, ½], [½, 0]]
+    assert loop.comes_back == pytest.approx(0.25)  # ½ · ½
     first = reuse.chains(2)
     assert first["path"].tolist() == ["base → x → collateral at lend", "base → x → y → x → collateral at lend"]
     assert first["usd"].tolist() == [45.0, 11.25]

@@ -10,17 +10,20 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, summed
 from riskgraph.errors import InputError
+from riskgraph.margin.threads import by_owner
 from riskgraph.snapshot.families import Families
 from riskgraph.snapshot.frames import protocol_terms
 from riskgraph.snapshot.options import option_usd, stands_for
 from riskgraph.snapshot.requirements import unrealised_pnl
+from riskgraph.snapshot.rows import is_side
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
 
-__all__ = ["NETTING", "Holdings", "holdings_of", "netted", "treasuries"]
+__all__ = ["NETTING", "Holdings", "Twice", "Worth", "holdings_of", "netted", "treasuries", "worth_of"]
 
 NETTING = ("family", "asset", "none")
+_PARTS = 8  # stretches of rows that threads share
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,23 +42,57 @@ class Holdings:
     debt_usd: Floats
 
 
-def holdings_of(snap: Snapshot) -> Holdings:
+@dataclass(frozen=True, eq=False)
+class Twice:
+    """Own rows at an issuer that a receipt in the same hands stands for: taken off once."""
+
+    account: Ints
+    protocol: Ints
+    asset: Ints
+    usd: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Worth:
+    """What accounts have and owe in USD, shape (n_accounts,), and the rows that count once only."""
+
+    equity: Floats
+    assets_usd: Floats
+    debt_usd: Floats
+    twice: Twice
+
+
+def worth_of(snap: Snapshot) -> Worth:
     r"""Sum positions by account; a receipt and the deposit that it stands for count once.
 
     .. math:: E = \sum \text{collateral} + \text{deposits} + \text{wallet} + \text{option value} + \sum \text{PnL}
               - \sum \text{debt}
+    """
+    from riskgraph.graph.holdings_kernel import sums_by_account
+
+    book, n_accounts = snap.book, len(snap.labels("account"))
+    sign = is_side("collateral", "deposit", "wallet").astype(np.int8) - is_side("debt").astype(np.int8)
+    assets_usd, debt_usd = sums_by_account(book.account, book.side, book.usd, sign, n_accounts)
+    if book.named:
+        assets_usd += _by_account(snap, book.collateral_remainder, n_accounts)
+        debt_usd += _by_account(snap, book.debt_remainder, n_accounts)
+    twice = _counted_twice(snap)
+    equity = assets_usd - debt_usd - summed(twice.account, twice.usd, n_accounts)
+    if book.trades.any():
+        traded = book.rows("long", "short")
+        equity += book.by_account(unrealised_pnl(snap) + option_usd(snap), traded, n_accounts)
+    return Worth(equity, assets_usd, debt_usd, twice)
+
+
+def holdings_of(snap: Snapshot) -> Holdings:
+    """Lay out what accounts hold, owe and have claims on as matrices; equity as :func:`worth_of` has it.
 
     A long or short row stands for its notional, an option for delta times that: a put held is a short.
     """
     book = snap.book
     n_accounts, n_protocols, n_assets = (len(snap.labels(d)) for d in ("account", "protocol", "asset"))
-    owned, owed = book.rows("collateral", "deposit", "wallet"), book.rows("debt")
-    assets_usd = book.by_account(book.usd, owned, n_accounts) + _by_account(snap, book.collateral_remainder, n_accounts)
-    debt_usd = book.by_account(book.usd, owed, n_accounts) + _by_account(snap, book.debt_remainder, n_accounts)
-    twice = _counted_twice(snap)
-    traded = book.rows("long", "short")
-    gained = book.by_account(unrealised_pnl(snap) + option_usd(snap), traded, n_accounts)
-    equity = assets_usd + gained - debt_usd - summed(twice.account, twice.usd, n_accounts)
+    worth = worth_of(snap)
+    twice = worth.twice
     known = ~snap.families.is_kind("basket")[book.asset]
     long, short = (
         _matrix(book.account, book.asset, usd, known & (usd > 0.0), (n_accounts, n_assets)) for usd in stands_for(snap)
@@ -63,7 +100,14 @@ def holdings_of(snap: Snapshot) -> Holdings:
     off = sparse.csr_array((twice.usd, (twice.account, twice.asset)), shape=(n_accounts, n_assets))
     claims = _claims(snap, (n_accounts, n_protocols))
     off_claims = sparse.csr_array((twice.usd, (twice.account, twice.protocol)), shape=(n_accounts, n_protocols))
-    return Holdings(_positive(long - off), short, _positive(claims - off_claims), equity, assets_usd, debt_usd)
+    return Holdings(
+        _positive(long - off),
+        short,
+        _positive(claims - off_claims),
+        worth.equity,
+        worth.assets_usd,
+        worth.debt_usd,
+    )
 
 
 def netted(held: Holdings, families: Families, netting: str) -> sparse.csr_array:
@@ -101,51 +145,34 @@ def treasuries(snap: Snapshot) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(owner)), (owner, same[owner])), shape=(len(protocols), len(accounts)))
 
 
-@dataclass(frozen=True, eq=False)
-class _Twice:
-    """Own rows at an issuer that a receipt in the same hands stands for: taken off once."""
-
-    account: Ints
-    protocol: Ints
-    asset: Ints
-    usd: Floats
-
-
-def _counted_twice(snap: Snapshot) -> _Twice:
+def _counted_twice(snap: Snapshot) -> Twice:
     """Smaller of receipt value and own rows of the underlying at its issuer, per account, issuer and underlying."""
     book, families = snap.book, snap.families
     n_assets = len(families.kind)
     shares = sparse.coo_array(families.asset_shares)
     is_receipt = families.is_kind("receipt") & (families.issuer >= 0)
-    relation = is_receipt[shares.col]
+    relation = is_receipt[shares.col] & (shares.data > 0.0)
     token, under, share = shares.col[relation], shares.row[relation], shares.data[relation]
-    empty = np.zeros(0, dtype=np.int64)
     if not len(token):
-        return _Twice(empty, empty, empty, np.zeros(0))
-    pair = families.issuer[token].astype(np.int64) * n_assets + under  # issuer × underlying
-    held = np.flatnonzero(book.rows("collateral", "deposit", "wallet") & is_receipt[book.asset])
-    spread = sparse.csr_array((share, (token, np.arange(len(token)))), shape=(n_assets, len(token)))[
-        book.asset[held], :
-    ].tocoo()
-    width = len(snap.labels("protocol")) * n_assets
-    receipt_key = book.account[held].astype(np.int64)[spread.row] * width + pair[spread.col]
-    receipt_usd = book.usd[held][spread.row] * spread.data
-    own = np.flatnonzero(
-        book.rows("collateral", "deposit") & np.isin(book.protocol.astype(np.int64) * n_assets + book.asset, pair)
-    )
-    own_key = (
-        book.account[own].astype(np.int64) * width + book.protocol[own].astype(np.int64) * n_assets + book.asset[own]
-    )
-    keys = np.intersect1d(receipt_key, own_key)
-    usd = np.minimum(_summed(keys, receipt_key, receipt_usd), _summed(keys, own_key, book.usd[own]))
-    return _Twice(keys // width, keys % width // n_assets, keys % n_assets, usd)
+        empty = np.zeros(0, dtype=np.int64)
+        return Twice(empty, empty, empty, np.zeros(0))
+    from riskgraph.graph.holdings_kernel import counted_twice
 
+    key, pool = np.unique(families.issuer[token].astype(np.int64) * n_assets + under, return_inverse=True)
+    by_token, by_under = np.argsort(token, kind="stable"), np.argsort(key % n_assets, kind="stable")
+    places = np.arange(n_assets + 1)
+    claims = (np.searchsorted(token[by_token], places), pool[by_token], share[by_token])
+    deposits = (np.searchsorted((key % n_assets)[by_under], places), (key // n_assets)[by_under], by_under)
+    held, own = is_side("collateral", "deposit", "wallet"), is_side("collateral", "deposit")
+    found: list[tuple[Ints, Ints, Floats]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))] * _PARTS
 
-def _summed(keys: Ints, key: Ints, usd: Floats) -> Floats:
-    at = np.searchsorted(keys, key)
-    at[at == len(keys)] = 0
-    found = keys[at] == key if len(keys) else np.zeros(len(key), dtype=bool)
-    return summed(at[found], usd[found], len(keys))
+    def step(number: int, part: slice) -> None:
+        rows = tuple(of[part] for of in (book.account, book.side, book.asset, book.protocol, book.usd))
+        found[number] = counted_twice(rows, held, own, claims, deposits, len(key))
+
+    by_owner(book.account, _PARTS, step)
+    account, at, usd = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Twice(account, key[at] // n_assets, key[at] % n_assets, usd)
 
 
 def _claims(snap: Snapshot, shape: tuple[int, int]) -> sparse.csr_array:

@@ -10,23 +10,40 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["in_parts"]
+from riskgraph.arrays import Ints
+
+__all__ = ["by_owner", "in_parts"]
 
 _WORTH_SHARING = 2_000
+_MANY_ROWS = 100_000
 
 
-def in_parts(n: int, parts: int, step: Callable[[int, slice], None]) -> None:
+def in_parts(n: int, parts: int, step: Callable[[int, slice], None], *, worth_sharing: bool | None = None) -> None:
     """Take a step for every one of ``parts`` stretches of n places: its number, and where it is.
 
-    The stretches depend on n alone, so that what is added up by stretch is the same on every machine.
+    The stretches depend on n alone, so that what is added up by stretch is the same on every machine. Whether threads
+    take them is told by n, or by the caller where a place is much work.
     """
     edges = np.linspace(0, n, parts + 1).astype(np.int64)
     work = [(number, slice(int(low), int(high))) for number, (low, high) in enumerate(pairwise(edges)) if high > low]
-    if n < _WORTH_SHARING or (os.cpu_count() or 1) < 2:
+    alone = n < _WORTH_SHARING if worth_sharing is None else not worth_sharing
+    if alone or (os.cpu_count() or 1) < 2:
         for number, at in work:
             step(number, at)
         return
     list(_pool().map(lambda one: step(*one), work))
+
+
+def by_owner(owner: Ints, parts: int, step: Callable[[int, slice], None]) -> None:
+    """Take a step for every one of ``parts`` stretches of rows that stand together by owner, none cut in two."""
+    edges = np.linspace(0, len(owner), parts + 1).astype(np.int64)
+    if len(owner):
+        edges[1:-1] = np.searchsorted(owner, owner[edges[1:-1]])
+
+    def rows(number: int, _: slice) -> None:
+        step(number, slice(int(edges[number]), int(edges[number + 1])))
+
+    in_parts(parts, parts, rows, worth_sharing=len(owner) >= _MANY_ROWS)
 
 
 @cache

@@ -18,7 +18,8 @@ __all__ = ["check_loops", "followed", "loop_gains", "traced"]
 def loop_gains(shares: sparse.csr_array) -> list[tuple[list[int], float]]:
     """Loops of backing: the tokens of each strongly connected group of two or more, and its gain.
 
-    The gain of a group is the spectral radius of its block of S: the share of a dollar that comes back after one turn.
+    The gain of a group is the spectral radius of its block of S: by how much a dollar shrinks with every link that it
+    is passed along, in the long run (in a loop of two with shares a and b, √(a·b)). S* exists where it is below 1.
     """
     count, group = csgraph.connected_components(shares, directed=True, connection="strong")
     sizes = np.bincount(group, minlength=count)

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
     from riskgraph.snapshot.tables import Table
 
-__all__ = ["FEW", "Leg", "Rows", "rows_of"]
+__all__ = ["FEW", "Leg", "Rows", "is_side", "rows_of"]
 
 _SIDE = {name: code for code, name in enumerate(SIDES)}
 FEW = 2.0**-64  # units are added up so much smaller, so that no sum of them is beyond a float
+
+
+def is_side(*sides: str) -> Bools:
+    """Which codes of sides are one of these, shape (number of sides,)."""
+    wanted = np.zeros(len(SIDES), dtype=bool)
+    wanted[[_SIDE[side] for side in sides]] = True
+    return wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +99,7 @@ class Rows:
 
     def rows(self, *sides: str) -> Bools:
         """Which rows are of one of the sides."""
-        wanted = np.zeros(len(SIDES), dtype=bool)
-        wanted[[_SIDE[side] for side in sides]] = True
-        found: Bools = wanted[self.side]
+        found: Bools = is_side(*sides)[self.side]
         return found
 
     def by_margin(self, values: Floats, where: Bools) -> Floats:
