@@ -19,6 +19,7 @@ _LINES: Final = {
     "curve_founder_202308": "one borrower of stablecoins against CRV on four protocols, 1 August 2023 (published)",
     "interbank_core_periphery": "thirty banks, a core and a periphery, with balance sheets and portfolios (made up)",
     "interbank_textbook": "networks of two to six banks from papers and manuals, with their results (option: example)",
+    "stream_xusd_deusd_202511": "two stablecoins that stood on one another, and their lenders, November 2025 (published)",
     "synthetic": "a lending book of any size with measured marginals (options: accounts, assets, protocols, seed)",
     "toy": "three protocols, five accounts, a wrapper chain: every number can be checked by hand (made up)",
 }
@@ -38,7 +39,7 @@ def names(kind: Literal["book", "interbank"] | None = None) -> list[str]:
     Examples
     --------
     >>> names("book")
-    ['curve_founder_202308', 'synthetic', 'toy']
+    ['curve_founder_202308', 'stream_xusd_deusd_202511', 'synthetic', 'toy']
     >>> names("interbank")
     ['interbank_core_periphery', 'interbank_textbook']
     """
@@ -89,7 +90,9 @@ def folder(name: str) -> Path:
 
 
 @overload
-def load(name: Literal["curve_founder_202308", "synthetic", "toy"], **options: Any) -> Snapshot: ...
+def load(
+    name: Literal["curve_founder_202308", "stream_xusd_deusd_202511", "synthetic", "toy"], **options: Any
+) -> Snapshot: ...
 @overload
 def load(name: Literal["interbank_core_periphery", "interbank_textbook"], **options: Any) -> Interbank: ...
 @overload
