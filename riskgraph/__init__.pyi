@@ -41,6 +41,8 @@ from .margin.watching import monitor as monitor
 from .ownership import CrossHoldings as CrossHoldings
 from .ownership import cross_holdings as cross_holdings
 from .readers.reading import read_snapshot as read_snapshot
+from .readers.relations import Relations as Relations
+from .readers.relations import read_relations as read_relations
 from .readers.ticks import read_ticks as read_ticks
 from .reuse import CollateralReuse as CollateralReuse
 from .reuse import collateral_reuse as collateral_reuse

@@ -19,7 +19,7 @@ _LINES: Final = {
     "curve_founder_202308": "one borrower of stablecoins against CRV on four protocols, 1 August 2023 (published)",
     "interbank_core_periphery": "thirty banks, a core and a periphery, with balance sheets and portfolios (made up)",
     "interbank_textbook": "networks of two to six banks from papers and manuals, with their results (option: example)",
-    "stream_xusd_deusd_202511": "two stablecoins that stood on one another, and their lenders, November 2025 (published)",
+    "stream_xusd_deusd_202511": "two stablecoins that stood on one another, and their lenders, November 2025 (facts)",
     "synthetic": "a lending book of any size with measured marginals (options: accounts, assets, protocols, seed)",
     "toy": "three protocols, five accounts, a wrapper chain: every number can be checked by hand (made up)",
 }

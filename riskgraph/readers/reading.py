@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskgraph.errors import InputError
+from riskgraph.readers.defillama import SECTIONS, snapshot_from_page, snapshot_from_sections
 from riskgraph.readers.files import SUFFIXES, duckdb_tables, read_table, stem
 from riskgraph.readers.long_table import from_positions, snapshot_from_long_table
+from riskgraph.readers.morpho import ALLOCATIONS, BOOK_FILES, snapshot_from_allocations, snapshot_from_morpho
+from riskgraph.readers.outside import columns_of
 from riskgraph.snapshot.schema import TABLES
 from riskgraph.snapshot.snapshot import Snapshot
 from riskgraph.snapshot.store import META
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "read_snapshot"]
 
-FORMATS = ("auto", "directory", "long", "duckdb")
+FORMATS = ("auto", "directory", "long", "duckdb", "morpho", "defillama")
 
 
 def read_snapshot(
@@ -38,9 +41,9 @@ def read_snapshot(
     ----------
     path : path
         A folder of tables named as in ``riskgraph.snapshot.schema`` (CSV, CSV.gz or Parquet), one long position table
-        (CSV, CSV.gz or Parquet), or a ``.duckdb`` file with tables of those names.
-    format : {"auto", "directory", "long", "duckdb"}
-        ``auto`` tells by the path.
+        (CSV, CSV.gz or Parquet), a ``.duckdb`` file with tables of those names, or a known export (see Notes).
+    format : {"auto", "directory", "long", "duckdb", "morpho", "defillama"}
+        ``auto`` tells by the path, and by names of columns.
     totals : path, optional
         For a long table: a table of published totals (account, protocol, collateral_usd, debt_usd, and perhaps
         liq_threshold). What the rows do not explain is kept as a named remainder of the account.
@@ -62,6 +65,11 @@ def read_snapshot(
     A long table has the columns of ``positions`` (account, protocol, asset, side, amount or usd, …). Prices come from
     a table ``assets`` beside it, from a column ``price``, or from ``usd ÷ amount`` of its own rows; nobody guesses
     prices. A column ``liquidation_threshold`` or ``account_liq_threshold`` becomes the market's or the account's.
+
+    ``morpho``: a folder with ``block1_markets_graphql.csv`` and ``block5_borrower_positions.csv`` (markets, borrowers,
+    suppliers; each market is a protocol of its own with parent ``morpho_blue``), or a file of what vaults lend where.
+    ``defillama``: the JSON page of a protocol, or a CSV of protocol, chain_section, date_unix, token, usd. Terms and
+    receipts that are published apart from any book are read by :func:`riskgraph.read_relations`.
     """
     source = Path(path)
     if format not in FORMATS:
@@ -78,6 +86,11 @@ def read_snapshot(
             return _from_directory(source, as_of)
         if kind == "duckdb":
             return _from_tables(source, dict(duckdb_tables(source, {*TABLES, META})), as_of)
+        if kind == "morpho":
+            return (snapshot_from_morpho if source.is_dir() else snapshot_from_allocations)(source, as_of)
+        if kind == "defillama":
+            is_page = source.suffix.lower() == ".json"
+            return (snapshot_from_page if is_page else snapshot_from_sections)(source, as_of)
         return snapshot_from_long_table(source, totals=None if totals is None else Path(totals), as_of=as_of)
     except InputError as error:
         if str(error).startswith(str(source)):
@@ -95,7 +108,16 @@ def _readable(source: Path) -> Iterator[None]:
 
 def _told(source: Path) -> str:
     if source.is_dir():
-        return "directory"
+        with _readable(source):
+            names = {path.name for path in source.iterdir()}
+        tables = {f"positions{suffix}" for suffix in SUFFIXES}
+        return "morpho" if names.issuperset(BOOK_FILES) and not names & tables else "directory"
+    if source.suffix == ".json":
+        return "defillama"
+    if source.suffix == ".csv":
+        columns = set(columns_of(source))
+        exports = (("morpho", ALLOCATIONS), ("defillama", SECTIONS))
+        return next((name for name, needed in exports if columns.issuperset(needed)), "long")
     return "duckdb" if source.suffix == ".duckdb" else "long"
 
 

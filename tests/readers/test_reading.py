@@ -133,7 +133,9 @@ def test_totals_become_named_remainders(tmp_path):
 def test_formats_can_be_named_and_only_known_ones(tmp_path):
     path = write(ROWS, tmp_path / "rows.csv")
     assert read_snapshot(path, format="long").digest == read_snapshot(path).digest
-    with pytest.raises(InputError, match="format: expected one of auto, directory, long, duckdb, got 'xml'"):
+    with pytest.raises(
+        InputError, match="format: expected one of auto, directory, long, duckdb, morpho, defillama, got 'xml'"
+    ):
         read_snapshot(path, format="xml")
 
 

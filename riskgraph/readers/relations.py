@@ -1,0 +1,207 @@
+"""What stands behind tokens, and the terms of markets, as published apart from any book; and how a book takes them."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from riskgraph.errors import InputError
+from riskgraph.readers.aave import RECEIPTS, RESERVES, receipt_tokens, reserves
+from riskgraph.readers.outside import columns_of
+from riskgraph.snapshot.schema import TABLES
+from riskgraph.snapshot.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["RELATIONS", "Relations", "read_relations"]
+
+_BACKING = ("token", "backed_by", "share", "issuer")
+RELATIONS = ("auto", "aave_receipts", "aave_reserves")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Relations:
+    """Tables that a Snapshot can take in, without positions.
+
+    Attributes
+    ----------
+    assets : DataFrame
+        asset, kind.
+    backing : DataFrame
+        token, backed_by, share, issuer.
+    markets : DataFrame
+        protocol, asset, ltv, liquidation_threshold, liquidation_bonus, borrowable, usable_as_collateral, …
+    notes : tuple of str
+        What was taken, left out or assumed.
+    """
+
+    assets: pd.DataFrame
+    backing: pd.DataFrame
+    markets: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def onto(self, snap: Snapshot) -> Snapshot:
+        """Take in what concerns a snapshot's own tokens and markets; what the snapshot says itself stays.
+
+        A token that the snapshot holds and has no backing rows of gets its own, and its kind where the snapshot says
+        none. Where what stands behind it is no asset of the snapshot, it is one afterwards, at the token's price. A
+        market (protocol × asset) where positions stand gets every term that the snapshot gives for no asset of it.
+
+        Returns
+        -------
+        Snapshot
+            A new one; ``notes`` say how many rows were taken and what was left out.
+        """
+        import pandas as pd
+
+        given = {name: snap.table(name).arrow() for name in TABLES if len(snap.table(name))}
+        assets, backing = (
+            _plain(given[name]) if name in given else _nothing(*which)
+            for name, which in (("assets", ("asset", "price")), ("backing", _BACKING))
+        )
+        known = set(assets["asset"])
+        new = self.backing[self.backing["token"].isin(known) & ~self.backing["token"].isin(set(backing["token"]))]
+        behind = new[~new["backed_by"].isin(known)].drop_duplicates("backed_by")
+        price = assets.set_index("asset")["price"]
+        added = pd.DataFrame({"asset": behind["backed_by"], "price": price.reindex(behind["token"]).to_numpy()})
+        kinds = self.assets.set_index("asset")["kind"].to_dict()
+        told = assets["kind"] if "kind" in assets else pd.Series("", index=assets.index)
+        bare = assets["asset"].isin(new["token"]) & told.fillna("").eq("")
+        assets["kind"] = told.astype(object).where(~bare, assets["asset"].map(kinds))
+        held = _plain(given["positions"])[["protocol", "asset"]].drop_duplicates()
+        own = _plain(given["markets"]) if "markets" in given else _no_markets()
+        markets, terms = _with_terms(own, self.markets.merge(held, on=["protocol", "asset"]))
+        notes = [
+            *self.notes,
+            f"backing: {len(new):,} rows taken of {len(self.backing):,} published",
+            f"markets: {terms:,} terms taken of {len(self.markets):,} published markets",
+        ]
+        if len(added):
+            some = ", ".join(added["asset"].head(5))
+            notes.append(f"assets: {some}{' …' if len(added) > 5 else ''} added at the price of their receipts")
+        issuers = sorted(set(new["issuer"]) - {"", *snap.labels("protocol").to_pylist()})
+        if issuers:
+            there = [_plain(given["protocols"])] if "protocols" in given else []
+            fresh = pd.DataFrame({"protocol": issuers, "kind": "lending"})
+            given["protocols"] = pd.concat([*there, fresh], ignore_index=True)
+            notes.append(f"protocols: {', '.join(issuers)} added: they issued receipts, nothing else of them is here")
+        given["assets"] = pd.concat([assets, added], ignore_index=True)
+        given |= {"backing": pd.concat([backing, new], ignore_index=True)} if len(new) else {}
+        given |= {"markets": markets} if terms else {}
+        return Snapshot(**given, as_of=snap.as_of, notes=(*snap.notes, *notes))
+
+    def summary(self) -> str:
+        """Say in a few lines what there is."""
+        return "\n".join([repr(self).strip("<>"), *(f"  note: {note}" for note in self.notes)])
+
+    def __repr__(self) -> str:
+        return f"<Relations: {len(self.backing):,} backing rows, {len(self.markets):,} markets>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary())}</pre>"
+
+
+def read_relations(
+    path: str | os.PathLike[str],
+    format: str = "auto",  # noqa: A002 - as read_snapshot has it
+    *,
+    network: str | int = "ethereum",
+    protocol: str | None = None,
+    issuers: Mapping[str, str] | None = None,
+) -> Relations:
+    """Read published relations between tokens, or published terms of markets.
+
+    Parameters
+    ----------
+    path : path
+        A file of receipt tokens of Aave (CSV with chain_id, token, tags, underlying, pool, …), or of reserves of Aave
+        v3 (CSV with network, symbol, loan_to_value, liquidation_threshold, …, or JSON of the same by network).
+    format : {"auto", "aave_receipts", "aave_reserves"}
+        ``auto`` tells by the columns.
+    network : str or int
+        Name of the network, or its EIP-155 number.
+    protocol : str, optional
+        Label of Aave v3 in your book; ``aave_v3`` without one.
+    issuers : mapping, optional
+        For receipts: address of a pool to the label of the protocol, where the labels given by themselves (``aave_v2``,
+        ``aave_v3`` for the pool of a version with most tokens, ``aave_v3:0x4e03…58B1`` for another) do not suit.
+
+    Returns
+    -------
+    Relations
+        ``.onto(snap)`` takes them into a book.
+
+    Raises
+    ------
+    InputError
+        Nothing there, not readable, no such network in it, or cells that are not what they should be; names file,
+        column and rows.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, pandas as pd, riskgraph as rg
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "reserves.csv"
+    >>> terms = {"network": "ethereum", "symbol": "WETH", "loan_to_value": 0.805, "liquidation_threshold": 0.83}
+    >>> flags = {"borrowing_enabled": True, "active": True, "frozen": False, "paused": False}
+    >>> pd.DataFrame([{**terms, "liquidation_bonus": 0.05, **flags}]).to_csv(file, index=False)
+    >>> read_relations(file).markets.iloc[0].to_dict()["liquidation_threshold"]
+    0.83
+    """
+    source = Path(path)
+    if format not in RELATIONS:
+        raise InputError(f"format: expected one of {', '.join(RELATIONS)}, got {format!r}")
+    if not source.is_file():
+        came = "a directory" if source.is_dir() else "nothing there"
+        raise InputError(f"{source}: expected a file of receipts or reserves, got {came}")
+    if format == "auto":
+        names = set(columns_of(source)) if source.suffix.lower() != ".json" else set(RESERVES)
+        format = "aave_receipts" if set(RECEIPTS) <= names else "aave_reserves" if set(RESERVES) <= names else ""  # noqa: A001
+        if not format:
+            raise InputError(
+                f"{source}: expected the columns {', '.join(RECEIPTS)} (receipts) or {', '.join(RESERVES)} (reserves), "
+                f"got {', '.join(sorted(names)) or 'none'}"
+            )
+    v3 = protocol or "aave_v3"
+    if format == "aave_receipts":
+        assets, backing, notes = receipt_tokens(source, network, v3, issuers or {})
+        return Relations(assets, backing, _no_markets(), notes)
+    markets, notes = reserves(source, network, v3)
+    return Relations(_nothing("asset", "kind"), _nothing(*_BACKING), markets, notes)
+
+
+def _nothing(*columns: str) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series([], dtype="float64" if name == "share" else "str") for name in columns})
+
+
+def _no_markets() -> pd.DataFrame:
+    return _nothing("protocol", "asset")
+
+
+def _plain(table: pa.Table) -> pd.DataFrame:
+    """Give a table with labels as texts, so that others can be added."""
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype({name: object for name in frame.columns if frame[name].dtype == "category"})
+
+
+def _with_terms(given: pd.DataFrame, published: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Add terms to rows of markets where they are empty, and rows where there are none; count what was added."""
+    key = ["protocol", "asset"]
+    one, other = given.set_index(key), published.set_index(key)
+    both = one.reindex(one.index.union(other.index, sort=False))
+    taken = 0
+    for name in other.columns:
+        if name not in both:
+            both[name] = None
+        new = other[name].reindex(both.index)
+        use = both[name].isna() & new.notna()
+        both[name] = both[name].astype(object).where(~use, new)
+        taken += int(use.sum())
+    return both.reset_index(), taken
