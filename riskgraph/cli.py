@@ -35,9 +35,8 @@ from riskgraph.cli_pages import (
     pairs_csv,
     ranking_frame,
     ranking_page,
-    reuse_data,
-    reuse_page,
 )
+from riskgraph.cli_reuse import reuse
 from riskgraph.errors import InputError, RiskGraphError
 from riskgraph.provenance import VERSION
 
@@ -147,23 +146,7 @@ def rank(
     return put(render(*ranking_page(ranking, notes, top or TOP, everything=assumptions)))
 
 
-@app.command()
-def reuse(
-    path: Source, totals: Totals = None, liquidity: Liquidity = None, top: Top = None,
-    assumptions: Assumptions = False, json: AsJson = False, csv: AsCsv = False, verbose: Verbose = False,
-) -> None:  # fmt: skip
-    """Measure how often collateral is used again."""
-    one_format(json, csv)
-    snap = read(path, totals, liquidity)
-    with working("tracing collateral"):
-        data = reuse_data(rg.collateral_reuse(snap), snap, top if json or csv else top or TOP)
-    if json:
-        return put(as_json(data))
-    if csv:
-        return put(as_csv(data["multipliers"]))
-    return put(render(*reuse_page(data, everything=assumptions)))
-
-
+app.command()(reuse)
 app.command()(calls)
 app.command()(quote)
 app.command()(cascade)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import riskgraph as rg
-from riskgraph.cli_output import as_csv, frame_table, listed, safe, written
+from riskgraph.cli_output import as_csv, frame_table, listed, safe
 from riskgraph.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ __all__ = [
     "pairs_csv",
     "ranking_frame",
     "ranking_page",
-    "reuse_page",
 ]
 
 CHAINS = 20  # paths that a machine is given where it does not say how many
@@ -115,39 +114,3 @@ def _kind_table(rows: pd.DataFrame, kind: str, top: int) -> list[str | Table]:
         "total_debt_usd": "debt",
     }  # fmt: skip
     return [*said, frame_table(shown, headers, money=("loss_usd", "first_round_usd", "total_debt_usd"))]
-
-
-def reuse_data(result: rg.CollateralReuse, snap: rg.Snapshot, top: int | None) -> dict[str, Any]:
-    """Totals, multipliers, hotspots, chains and notes: all of them, or the first few of each."""
-    hot, chains = result.hotspots, result.chains(top or CHAINS)
-    cut = [f"chains: {chains.attrs['cut']}"] if chains.attrs.get("cut") else []
-    return {
-        "totals": result.totals,
-        "multipliers": result.multipliers.head(top) if top else result.multipliers,
-        "hotspots": hot.groupby("kind", sort=False).head(top) if top else hot,
-        "chains": chains,
-        "notes": tuple(dict.fromkeys((*result.notes, *cut, *snap.assumptions))),
-    }
-
-
-def reuse_page(data: Mapping[str, Any], *, everything: bool) -> list[str | Table]:
-    """Multipliers by base asset, hotspots by kind, and the chains that carry most, for people."""
-    totals, usd = data["totals"], ("gross", "rehypothecated", "looped", "unique")
-    said = ", ".join(f"{name} {written(totals[name], is_usd=True)}" for name in usd)
-    multipliers = data["multipliers"].reset_index()
-    headers = {name: name for name in (multipliers.columns[0], *usd, "multiplier")}
-    page: list[str | Table] = [
-        f"collateral: {said}; multiplier (gross ÷ unique) {written(totals['multiplier'], is_usd=False)}",
-        "",
-        frame_table(multipliers, headers, money=usd),
-    ]
-    hot = data["hotspots"]
-    for kind, plural in KINDS.items():
-        rows = hot[hot["kind"] == kind]
-        columns = {"rank": "#", "label": kind, "reused_usd": "reused", "contagion": "contagion", "hotspot": "product"}
-        if len(rows):
-            page += ["", f"hotspots among {plural}", frame_table(rows, columns, money=("reused_usd", "hotspot"))]
-    chains = data["chains"]
-    if len(chains):
-        page += ["", "chains that carry most", frame_table(chains, {"usd": "USD", "path": "path"}, money=("usd",))]
-    return [*page, "", *listed("notes and assumptions", data["notes"], everything=everything)]

@@ -11,7 +11,6 @@ import numpy as np
 from riskgraph.arrays import Bools, Floats
 from riskgraph.errors import InputError
 from riskgraph.graph.holdings import Worth
-from riskgraph.margin.account_health import margin_accounts
 from riskgraph.reuse_matching import sums
 from riskgraph.snapshot.options import stands_for
 from riskgraph.snapshot.shocks import price_moves
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from riskgraph.margin.cascade_results import Cascade
+    from riskgraph.snapshot.book import Book
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["Break", "broken"]
@@ -78,8 +78,8 @@ class Break:
         -------
         DataFrame
             Rows ``fall`` and ``cascade``; columns loss_usd (of borrowers, lenders, protocols and liquidators, at market
-            prices), bad_debt_usd, liquidated (margin accounts), price (of the token), rounds. Of the fall alone
-            bad debt is what is owed beyond collateral once prices have moved.
+            prices), bad_debt_usd (written off, and owed beyond collateral at market prices: where oracles are late or
+            fixed, more than they show), liquidated (margin accounts), price (of the token), rounds.
 
         Raises
         ------
@@ -94,12 +94,18 @@ class Break:
                 f"cascade: expected one of this snapshot with the shock {{{self.token!r}: {-self.fall}}}, got {told} "
                 f"of digest {cascade.provenance.digest}"
             )
-        accounts, price = cascade.accounts, cascade.prices[self.token]
-        fallen = self.snap.with_shock({self.token: -self.fall})
+        accounts, price, run = cascade.accounts, cascade.prices[self.token], cascade.run
+        book, moved = self.snap.book, 1.0 + price_moves(self.snap, {self.token: -self.fall})
+        move = np.divide(
+            run.final_price, run.book.start_price, out=np.ones(len(moved)), where=run.book.start_price > 0.0
+        )
+        fallen = _uncovered(book, book.usd * moved[book.asset])
+        end = run.book.snap.book  # with rows for what calls bring to where nothing stood
+        sold = _uncovered(end, run.book.amount * end.price * move[end.asset])
         return pd.DataFrame(
             {
                 "loss_usd": [cascade.loss_usd / cascade.amplification, cascade.loss_usd],
-                "bad_debt_usd": [_uncovered(fallen), cascade.bad_debt_usd],
+                "bad_debt_usd": [fallen, float(run.losses.written_off.sum()) + sold],
                 "liquidated": [0, int((accounts["seized_usd"] > 0.0).sum())],
                 "price": [float(price.iloc[1]), float(price.iloc[-1])],
                 "rounds": [0, cascade.n_rounds],
@@ -172,7 +178,8 @@ def _listed(snap: Snapshot, domain: str, columns: Mapping[str, Floats | Bools], 
     return pd.DataFrame({name: values[at] for name, values in columns.items()}, index=pd.Index(labels, name=domain))
 
 
-def _uncovered(snap: Snapshot) -> float:
-    """Debt beyond collateral over all margin accounts, USD."""
-    margins = margin_accounts(snap)
-    return float(np.maximum(margins.debt - margins.collateral, 0.0)[margins.debt > 0.0].sum())
+def _uncovered(book: Book, usd: Floats) -> float:
+    """Debt beyond collateral over all margin accounts, where rows are worth so much, USD."""
+    collateral = book.by_margin(usd, book.rows("collateral")) + book.collateral_remainder
+    debt = book.by_margin(usd, book.rows("debt")) + book.debt_remainder
+    return float(np.maximum(debt - collateral, 0.0)[debt > 0.0].sum())

@@ -144,6 +144,27 @@ def test_reuse(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hotspots among protocols" in said(capsys, "reuse", "toy")
 
 
+def test_reuse_with_a_fall_orders_chains_and_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    result = rg.collateral_reuse(rg.datasets.load("toy"))
+    asked = ["--shock", "stETH=-0.2", "--orders", "--chains", "2", "--links", "0"]
+    data = json.loads(said(capsys, "reuse", "toy", *asked, "--json"))
+    assert [row["path"] for row in data["chains"]] == result.chains(2, links=0)["path"].tolist()
+    assert data["break"]["loss_usd"] == pytest.approx(result.break_("stETH", 0.2).loss_usd)
+    assert len(data["hotspot_orders"]) == len(result.hotspot_orders())
+    page = said(capsys, "reuse", "toy", *asked)
+    assert "stETH falls by 20.0%: holders lose" in page and "Spearman" in page
+    picture, out = tmp_path / "chains.svg", tmp_path / "tables"
+    for _ in range(2):  # and again over what is there, to the same bytes
+        said(capsys, "reuse", "toy", "--shock", "stETH=-0.2", "--picture", str(picture), "-o", str(out))
+        now = {path.name: path.read_bytes() for path in [picture, *out.iterdir()]}
+        assert b"<svg" in now["chains.svg"] and {"overlap.csv", "break_holders.csv", "reuse.json"} <= set(now)
+    before = now
+    said(capsys, "reuse", "toy", "--shock", "stETH=-0.2", "--picture", str(picture), "-o", str(out))
+    assert {path.name: path.read_bytes() for path in [picture, *out.iterdir()]} == before
+    said(capsys, "reuse", "toy", "-o", str(tmp_path / "parquet"), "--parquet")
+    assert len(pd.read_parquet(tmp_path / "parquet" / "overlap.parquet")) == len(result.overlap)
+
+
 # -- what is written --------------------------------------------------------------------------------------------------
 
 

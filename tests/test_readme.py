@@ -24,7 +24,7 @@ def folder(tmp_path_factory) -> Path:
 
 def test_the_page_has_its_parts():
     assert [name for name, _, _ in BLOCKS if name] == ["run", "test"]
-    assert [kind for name, kind, _ in BLOCKS if not name] == ["python"] * 4 + ["bash", "csv", "bash"]
+    assert [kind for name, kind, _ in BLOCKS if not name] == ["python"] * 5 + ["bash", "csv", "bash"]
     for name, _, text in BLOCKS:
         if name:
             assert text.count("\n") == 1, "a command is one line"
@@ -44,7 +44,7 @@ def test_every_block_runs(folder):
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
             run(["bash", "-euo", "pipefail", "-c", text], folder, PATH=path)
     made = {path.name for path in folder.iterdir()}
-    assert {"founder.html", "toy.html", "toy.duckdb", "book", "positions.html", "fall"} <= made
+    assert {"founder.html", "toy.html", "toy.duckdb", "book", "positions.html", "fall", "chains.svg", "reuse"} <= made
 
 
 def run(command: list[str], folder: Path, **environment: str) -> None:

@@ -180,7 +180,7 @@ def _gap(positions: pd.DataFrame, markets: pd.DataFrame) -> list[str]:
         told = markets[total].to_numpy()
         large = told > 1.0
         gaps.append(float((abs(ours - told) / told.clip(1e-300))[large].max()) if large.any() else 0.0)
-    return [f"rows of suppliers and borrowers differ from market totals by up to {gaps[0]:.2%} and {gaps[1]:.2%}"]
+    return [f"rows of suppliers and borrowers differ from market totals by up to {gaps[0]:.4%} and {gaps[1]:.4%}"]
 
 
 def _without_price(markets: pd.DataFrame) -> list[str]:

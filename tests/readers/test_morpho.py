@@ -139,6 +139,19 @@ def test_the_book_of_february_2026(shared_data: Path) -> None:
 
 
 @pytest.mark.reference
+def test_bad_debt_by_market_is_what_oracles_show(shared_data: Path) -> None:
+    """Where bad debt is published, it is debt beyond collateral at the market's own oracle, to 0.2 % (interest)."""
+    folder = shared_data / "morpho_xusd_deusd_202511"
+    health = rg.health(rg.read_snapshot(folder)).astype({"protocol": object})
+    ours = (health["debt_usd"] - health["collateral_usd"]).clip(lower=0.0).groupby(health["protocol"]).sum()
+    table = pd.read_csv(folder / "block2_bad_debt_by_market.csv")
+    published = table["L2_bad_debt_usd"].set_axis("morpho:" + table["market_id_short"])
+    told = published[(published > 0.0) & published.index.isin(ours.index)]
+    assert len(told) == 3 and told.sum() == pytest.approx(4_159_578, abs=1.0)
+    assert ours[told.index].to_numpy() == pytest.approx(told.to_numpy(), rel=2e-3)
+
+
+@pytest.mark.reference
 def test_what_vaults_lent(shared_data: Path) -> None:
     snap = rg.read_snapshot(shared_data / "morpho_xusd_deusd_202511" / "block6_vault_full_allocations.csv")
     rows = snap.positions.astype({"account": object, "protocol": object})

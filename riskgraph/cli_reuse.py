@@ -1,0 +1,112 @@
+"""The command that measures reuse: multipliers, hotspots, chains, and what the break of a token would cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import riskgraph as rg
+from riskgraph.cli_input import check_output, moves_of, one_format, read
+from riskgraph.cli_options import TOP, AsCsv, AsJson, Assumptions, Liquidity, Source, Top, Totals, Verbose
+from riskgraph.cli_output import as_csv, as_json, put, render, working
+from riskgraph.cli_reuse_pages import break_data, break_frames, reuse_data, reuse_frames, reuse_page
+from riskgraph.errors import InputError
+from riskgraph.files import writing, writing_folder
+
+__all__ = ["reuse"]
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def reuse(
+    path: Source, totals: Totals = None, liquidity: Liquidity = None, top: Top = None,
+    chains: Annotated[int | None, typer.Option(min=1, help="How many chains; else as many as other rows.")] = None,
+    links: Annotated[int, typer.Option(min=0, help="Least number of wrappings in a chain.")] = 1,
+    orders: Annotated[
+        bool, typer.Option("--orders", help="Compare the order of hotspots with orders under other weights.")
+    ] = False,
+    shock: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOKEN=MOVE", help="Let one token fall: who loses, before and after a cascade."),
+    ] = None,
+    picture: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Draw the chains as a Sankey picture: .png, .svg or .pdf.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write every table there.")
+    ] = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="With --out: Parquet instead of CSV.")] = False,
+    assumptions: Assumptions = False, json: AsJson = False, csv: AsCsv = False, verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """Measure how often collateral is used again."""
+    one_format(json, csv)
+    fall = _fall(shock)
+    if parquet and out is None:
+        raise InputError("--parquet: expected together with --out, got no --out")
+    if out is not None:
+        check_output(out, path, "")
+    if picture is not None:
+        check_output(picture, path, *PICTURES)
+    snap = read(path, totals, liquidity)
+    rows = top if json or csv else top or TOP
+    with working("tracing collateral"):
+        result = rg.collateral_reuse(snap)
+        data = reuse_data(result, snap, rows, chains, links)
+        if orders:
+            data["hotspot_orders"] = result.hotspot_orders()
+    frames = reuse_frames(result, data["chains"]) if out is not None else {}
+    if fall is not None:
+        with working(f"letting {fall[0]} fall"):
+            broken = result.break_(*fall)
+            cascade = broken.cascade()
+            data["break"] = break_data(broken, cascade, rows)
+            frames |= break_frames(broken, cascade) if out is not None else {}
+    if picture is not None:
+        _draw(result, picture, chains or TOP)
+    if out is not None:
+        _write(frames, {name: part for name, part in data.items() if name in ("totals", "notes")}, out, parquet)
+    if json:
+        return put(as_json(data))
+    if csv:
+        return put(as_csv(data["multipliers"]))
+    return put(render(*reuse_page(data, everything=assumptions)))
+
+
+def _fall(shock: list[str] | None) -> tuple[str, float] | None:
+    moves = moves_of(shock)
+    if not moves:
+        return None
+    (token, move), *more = moves.items()
+    if more or not -1.0 < move < 0.0:
+        raise InputError(f"--shock: expected the fall of one token, above -1 and below 0, got {', '.join(shock or ())}")
+    return token, -move
+
+
+def _draw(result: rg.CollateralReuse, picture: str, top: int) -> None:
+    """Write the Sankey picture, whole or not at all; no window is opened and no date stands in it."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+    result.plot(figure.subplots(), top=top)
+    suffix = Path(picture).suffix.lower().removeprefix(".")
+    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    same = rc_context({"svg.hashsalt": "riskgraph"})  # else names within the file are new each time
+    with working(f"drawing {picture}"), writing(picture) as beside, same:
+        figure.savefig(beside, format=suffix, dpi=150, metadata=dates.get(suffix))
+
+
+def _write(frames: dict[str, Any], said: dict[str, Any], out: str, parquet: bool) -> None:
+    """Write every table, and what is said beside them, into a folder: whole or not at all."""
+    suffix = ".parquet" if parquet else ".csv"
+    known = {f"{name}{end}" for name in frames for end in (".csv", ".parquet")} | {"reuse.json"}
+    with working(f"writing {out}"), writing_folder(out, known) as folder:
+        for name, frame in frames.items():
+            table = frame.reset_index() if frame.index.name else frame
+            if parquet:
+                table.to_parquet(folder / f"{name}{suffix}", index=False)
+            else:
+                table.to_csv(folder / f"{name}{suffix}", index=False, lineterminator="\n")
+        (folder / "reuse.json").write_text(as_json(said), encoding="utf-8")
