@@ -11,6 +11,7 @@ import typer
 import riskgraph as rg
 from riskgraph.cli_cascade import cascade, watch
 from riskgraph.cli_input import check_book, check_output, one_format, read
+from riskgraph.cli_map import map_
 from riskgraph.cli_margin import calls, quote
 from riskgraph.cli_options import (
     TOP,
@@ -153,25 +154,7 @@ app.command()(cascade)
 app.command()(watch)
 
 
-@app.command(name="map")
-def map_(
-    path: Source, out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="The page to write, .html.")],
-    totals: Totals = None, liquidity: Liquidity = None, model: Model = None, asset_shock: AssetShock = 0.10,
-    netting: Netting = "family",
-    top: Annotated[int | None, typer.Option(min=1, help="Draw only the largest accounts, so many.")] = None,
-    verbose: Verbose = False,
-) -> None:  # fmt: skip
-    """Draw the network as one interactive offline page."""
-    check_output(out, path, ".html", ".htm")
-    snap = read(path, totals, liquidity)
-    with working("making the graph"):
-        graph = rg.exposure_graph(snap, netting=netting)
-    with working(f"ranking {len(graph):,} nodes"):
-        ranking = rg.contagion_centrality(graph, model=model, asset_shock=asset_shock)
-    with working(f"drawing {out}"):
-        drawn = rg.network_map(graph, ranking=ranking, top=top)
-        drawn.save(out)
-    put(f"{safe(out)}: {safe(repr(drawn).strip('<>'))}\n")
+app.command(name="map")(map_)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ from riskgraph.files import writing
 from riskgraph.graph.exposure import KINDS, ExposureGraph
 from riskgraph.provenance import Provenance
 from riskgraph.view.drawing import Drawing, draw
+from riskgraph.view.facts import Facts
+from riskgraph.view.given import Given
 from riskgraph.view.page import map_page
 from riskgraph.view.picture import map_picture
 from riskgraph.view.pyvis_page import pyvis_html, pyvis_network
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
     from pyvis.network import Network
 
     from riskgraph.contagion.ranking import Ranking
+    from riskgraph.margin.cascade_results import Cascade
+    from riskgraph.reuse_results import CollateralReuse
     from riskgraph.snapshot.snapshot import Snapshot
+    from riskgraph.view.what_if import WhatIf
 
 __all__ = ["NetworkMap", "network_map"]
 
@@ -42,6 +48,8 @@ class NetworkMap:
     ----------
     drawing : Drawing
         Nodes, positions, classes and exposures as drawn.
+    facts : Facts
+        Health, eigenvector scores, chains and stories, as far as they were given.
     backend : str or None
         None for the package's own page, ``pyvis`` for a pyvis page.
     provenance : Provenance
@@ -49,13 +57,14 @@ class NetworkMap:
     """
 
     drawing: Drawing
+    facts: Facts
     backend: str | None
     provenance: Provenance
 
     @cached_property
     def html(self) -> str:
         """The page: one file that asks for nothing from outside, the same text for the same input."""
-        return pyvis_html(self.drawing, TITLE) if self.backend == "pyvis" else map_page(self.drawing, TITLE)
+        return pyvis_html(self.drawing, TITLE) if self.backend == "pyvis" else map_page(self.drawing, TITLE, self.facts)
 
     def save(self, path: str | Path) -> Path:
         """Write the page, beside its place first and then renamed, so that no half-written file is left.
@@ -112,6 +121,8 @@ class NetworkMap:
             "lines": len(lines.usd),
             "left_out": drawing.left_out,
             "colour": "kind" if drawing.scores is None else drawing.scores.name,
+            **({"stories": ", ".join(story.name for story in self.facts.stories)} if self.facts.stories else {}),
+            **({"chains": len(self.facts.chains)} if self.facts.chains else {}),
         }
 
     def __repr__(self) -> str:
@@ -131,7 +142,8 @@ class NetworkMap:
         if len(self.html) > INLINE_BYTES:
             return "<p>The interactive map is larger than 2 MB: write it with .save(path) and open that file.</p>"
         return (
-            f'<iframe sandbox="allow-scripts" title="{TITLE}" style="width:100%;height:720px;border:1px solid #ccc" '
+            f'<iframe sandbox="allow-scripts allow-downloads" title="{TITLE}" '
+            'style="width:100%;height:720px;border:1px solid #ccc" '
             f'srcdoc="{html.escape(self.html)}"></iframe>'
         )
 
@@ -140,9 +152,9 @@ def network_map(
     graph_or_snapshot: ExposureGraph | Snapshot,
     *,
     ranking: Ranking | None = None,
-    cascade: Any = None,
-    reuse: Any = None,
-    what_if: Any = None,
+    cascade: Cascade | Sequence[Cascade] | None = None,
+    reuse: CollateralReuse | None = None,
+    what_if: bool | Sequence[str] | WhatIf | None = None,
     top: int | None = None,
     backend: str | None = None,
 ) -> NetworkMap:
@@ -158,8 +170,14 @@ def network_map(
         A snapshot is turned into its graph by :func:`riskgraph.exposure_graph` with its defaults.
     ranking : Ranking, optional
         From :func:`riskgraph.contagion_centrality` on the same graph.
-    cascade, reuse, what_if : None
-        Not available yet.
+    cascade : Cascade or sequence of Cascade, optional
+        From :func:`riskgraph.liquidation_cascade` on the same data: played round by round, with why each account fell.
+    reuse : CollateralReuse, optional
+        From :func:`riskgraph.collateral_reuse` on the same data: chains of the selected asset, drawn over the map.
+    what_if : True, sequence of str or WhatIf, optional
+        Falls from 0 to 80 % of the three assets that most collateral stands on (True), or of those named, each played
+        to its end beforehand: a slider moves through them offline. Needs a snapshot (as the first argument, or that of
+        ``cascade`` or ``reuse``); a grid of your own comes from ``riskgraph.view.what_if.what_if_grid``.
     top : int, optional
         Keep only the ``top`` largest accounts (or nodes of a matrix) beside all assets and protocols; the page says
         how many are left out.
@@ -169,8 +187,8 @@ def network_map(
     Raises
     ------
     InputError
-        Something else than a graph or a snapshot, a ranking of another graph, an argument that is not available yet,
-        an unknown backend.
+        Something else than a graph or a snapshot; a ranking, a cascade, a reuse or a grid of other data; an unknown
+        backend.
 
     Examples
     --------
@@ -183,14 +201,16 @@ def network_map(
     True
     """
     graph = _graph(graph_or_snapshot)
-    for name, given in (("cascade", cascade), ("reuse", reuse), ("what_if", what_if)):
-        if given is not None:
-            raise InputError(f"{name}: not available yet on the map, expected None, got {type(given).__name__}")
     if backend not in BACKENDS:
         raise InputError(f"backend: expected None or 'pyvis', got {backend!r}")
+    snap = None if isinstance(graph_or_snapshot, ExposureGraph) else graph_or_snapshot
+    given = Given(snap, cascade, reuse, what_if)
+    given.check(graph.digest)
+    drawing = draw(graph, ranking, top)
     ranked = str(getattr(ranking, "provenance", None))
-    arguments = {"ranking": ranked, "top": top, "backend": backend}
-    return NetworkMap(draw(graph, ranking, top), backend, Provenance("network_map", graph.digest, arguments))
+    arguments = {"ranking": ranked, "top": top, "backend": backend, **given.told()}
+    facts = given.facts(graph, drawing.labels)
+    return NetworkMap(drawing, facts, backend, Provenance("network_map", graph.digest, arguments))
 
 
 def _graph(given: Any) -> ExposureGraph:

@@ -12,23 +12,27 @@ from typing import Any
 
 import numpy as np
 
+from riskgraph.arrays import Floats
 from riskgraph.graph.exposure import KINDS
 from riskgraph.provenance import VERSION
 from riskgraph.view.drawing import BUDGET, Drawing
+from riskgraph.view.facts import Facts
 from riskgraph.view.scores import COLUMNS
-from riskgraph.view.style import KIND_COLOURS, SHAPES, UNRANKED_COLOUR, money, written
+from riskgraph.view.stories import STATES, Story
+from riskgraph.view.style import KIND_COLOURS, SHAPES, STATE_COLOURS, UNRANKED_COLOUR, money, written
 
 __all__ = ["SCRIPTS", "joined_script", "map_page", "safe_json"]
 
 # In this order: each uses only names of those before it.
 SCRIPTS = (
-    "format.js", "data.js", "scene.js", "camera.js", "gl.js", "canvas.js", "paint.js", "labels.js",
-    "legend.js", "panel.js", "search.js", "controls.js", "pointer.js", "main.js",
+    "format.js", "data.js", "chains.js", "walk.js", "scene.js", "camera.js", "gl.js", "canvas.js", "paint.js",
+    "labels.js", "legend.js", "story.js", "panel.js", "search.js", "controls.js", "rows.js", "table.js", "svg.js",
+    "export.js", "pointer.js", "main.js",
 )  # fmt: skip
 TABLE_ROWS = 100  # nodes listed where scripts are switched off
 
 
-def map_page(drawing: Drawing, title: str) -> str:
+def map_page(drawing: Drawing, title: str, facts: Facts) -> str:
     """Write the whole page: one file, no request, the same bytes for the same drawing."""
     from jinja2 import Environment
     from markupsafe import Markup
@@ -44,12 +48,21 @@ def map_page(drawing: Drawing, title: str) -> str:
         "style": style,
         "script": script,
         "table": _table(drawing),
-        "data": safe_json(_payload(drawing)),
+        "data": safe_json(_payload(drawing, facts)),
     }
     template = Environment(autoescape=True, keep_trailing_newline=True).from_string(_asset("page.jinja"))
     return template.render(
-        title=title, headline=drawing.headline(), **{name: Markup(text) for name, text in ours.items()}
+        title=title,
+        headline=drawing.headline(),
+        source=_source(drawing, facts),
+        **{name: Markup(text) for name, text in ours.items()},
     )
+
+
+def _source(drawing: Drawing, facts: Facts) -> str:
+    """Say of what moment the data are, and which data."""
+    moment = f"data of {facts.as_of}, " if facts.as_of else "data "
+    return f"{moment}digest {drawing.digest[:16]}" if drawing.digest else "data without digest"
 
 
 def safe_json(value: Any) -> str:
@@ -87,7 +100,7 @@ def _packed(values: Any, dtype: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(dtype).newbyteorder("<")).tobytes()).decode()
 
 
-def _payload(drawing: Drawing) -> dict[str, Any]:
+def _payload(drawing: Drawing, facts: Facts) -> dict[str, Any]:
     layout = drawing.layout
     return {
         "version": VERSION,
@@ -115,6 +128,29 @@ def _payload(drawing: Drawing) -> dict[str, Any]:
         },
         "edges": _edges(drawing),
         "ranking": _ranking(drawing),
+        "asOf": facts.as_of,
+        "scores": {name: _known(values, _number_type(drawing)) for name, values in sorted(facts.scores.items())},
+        "chains": list(facts.chains),
+        "states": {"names": list(STATES), "colours": list(STATE_COLOURS)},
+        "stories": [_story(story, _number_type(drawing)) for story in facts.stories],
+    }
+
+
+def _known(values: Floats, number: str) -> dict[str, str]:
+    """Scores of the nodes that have one."""
+    at = np.flatnonzero(np.isfinite(values))
+    return {"node": _packed(at, number), "value": _packed(values[at], "f8")}
+
+
+def _story(story: Story, number: str) -> dict[str, Any]:
+    return {
+        "kind": story.kind,
+        "name": story.name,
+        "frames": [{"label": label, "figures": [list(pair) for pair in figures]} for label, figures in story.frames],
+        "node": _packed(story.node, number),
+        "frame": _packed(story.frame, "u2"),
+        "state": _packed(story.state, "u1"),
+        "why": [list(row) for row in story.why],
     }
 
 

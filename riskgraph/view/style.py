@@ -16,6 +16,7 @@ __all__ = [
     "KIND_COLOURS",
     "PALETTE",
     "SHAPES",
+    "STATE_COLOURS",
     "UNRANKED",
     "Classes",
     "digits",
@@ -32,6 +33,8 @@ UNRANKED = 255
 # Okabe and Ito (2008), told apart by the colour-blind too; by kind code: account, protocol, asset, node.
 KIND_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#56b4e9")
 FLOW_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c")  # the same palette
+# Of states: unchanged, under strain, hit, ruined; each darker than the one before, also without colour.
+STATE_COLOURS = ("#c9d1da", "#f2cf5b", "#e8743b", "#6b1d3a")
 SHAPES = ("circle", "square", "diamond", "circle")
 # What a browser calls space.
 SPACES = re.compile("[\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]+")

@@ -16,9 +16,9 @@ def test_the_frame_shows_the_map(opened, drawn):
     drawn = drawn()
     with opened(SHELL + drawn._repr_html_()) as watched:
         frame = watched.page.frame_locator("iframe")
-        assert watched.page.get_attribute("iframe", "sandbox") == "allow-scripts"
+        assert watched.page.get_attribute("iframe", "sandbox") == "allow-scripts allow-downloads"
         assert frame.locator("#stage").get_attribute("data-renderer") == "webgl2"
-        assert frame.locator("header p").inner_text() == drawn.drawing.headline()
+        assert frame.locator("header p:not(#source)").inner_text() == drawn.drawing.headline()
         frame.locator("#query").fill(str(drawn.drawing.labels[0]))
         frame.locator("#query").press("Enter")
         inner = next(inner for inner in watched.page.frames if inner.parent_frame)

@@ -36,9 +36,9 @@ def test_save_refuses_a_place_that_is_none(tmp_path, place):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"cascade": object()}, "cascade: not available yet"),
-        ({"reuse": object()}, "reuse: not available yet"),
-        ({"what_if": [0.1]}, "what_if: not available yet"),
+        ({"cascade": object()}, "cascade: expected a Cascade, got object"),
+        ({"reuse": object()}, "reuse: expected a CollateralReuse, got object"),
+        ({"what_if": True}, "what_if: expected a Snapshot to play falls on, or a grid of them, got only a graph"),
         ({"backend": "gravis"}, "backend: expected None or 'pyvis', got 'gravis'"),
         ({"top": 0}, "top: expected a whole number of at least 1, got 0"),
         ({"top": 2.5}, "top: expected a whole number of at least 1, got 2.5"),

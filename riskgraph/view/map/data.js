@@ -20,11 +20,22 @@ export function readData(text) {
   node.disc = discRadii(node.flags, unpacked(raw.nodes.disc, "f4"));
   const edge = { from: unpacked(raw.edges.from, raw.numberType), to: unpacked(raw.edges.to, raw.numberType), usd: unpacked(raw.edges.usd, "f4") };
   const data = { ...raw, n, node, edge, incident: incident(n, edge), groups: groups(n, node), ranks: ranks(n, raw) };
+  data.scores = scores(raw);
+  data.scoreOf = (i, name) => (data.scores[name] ? (data.scores[name].get(i) ?? NaN) : NaN);
+  data.stories = raw.stories.map((story) => ({ ...story, node: unpacked(story.node, raw.numberType), frame: unpacked(story.frame, "u2"), state: unpacked(story.state, "u1") }));
+  data.stateNames = raw.states.names;
+  data.stateColours = raw.states.colours;
+  data.states = null; // of every node, while a story is played
   data.isHub = (i) => (node.flags[i] & 1) === 1;
   data.isGrouped = (i) => (node.flags[i] & 2) === 2;
   data.isAssumed = (i) => (node.flags[i] & 4) === 4;
   data.kindOf = (i) => raw.kinds[node.kind[i]];
   return data;
+}
+
+// Whether the filters let a node through.
+export function passes(data, state, i) {
+  return state.kinds.has(data.node.kind[i]) && data.node.size[i] >= state.least;
 }
 
 // Radii of the discs of hubs, 0 for all others.
@@ -54,6 +65,16 @@ function groups(n, node) {
     if ((node.flags[i] & 2) === 0) continue;
     if (!found.has(node.home[i])) found.set(node.home[i], []);
     found.get(node.home[i]).push(i);
+  }
+  return found;
+}
+
+// Scores that only some nodes have, by name.
+function scores({ scores: given, numberType }) {
+  const found = {};
+  for (const [name, { node, value }] of Object.entries(given)) {
+    const values = unpacked(value, "f8");
+    found[name] = new Map(Array.from(unpacked(node, numberType), (i, row) => [i, values[row]]));
   }
   return found;
 }

@@ -5,6 +5,7 @@ import { colourOf } from "./paint.js";
 // Names on the picture: the most important first, each where it overlaps nothing, else not at all.
 
 const MOST_NAMES = 90;
+let sink = null; // where lines go, beside the picture
 
 // Selected and hovered nodes first, then assets and protocols, then the other hubs, each by size.
 function wanted(data, state, scene) {
@@ -15,9 +16,14 @@ function wanted(data, state, scene) {
 }
 
 // Gives the boxes of the names written beside marks, in CSS pixels of the picture.
-export function drawLabels(context, camera, ratio, data, state, scene, theme) {
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, camera.width, camera.height);
+// ``under`` draws what lies below them; ``texts``, where given, takes every line that is written and where.
+export function drawLabels(context, camera, ratio, data, state, scene, theme, under = () => {}, texts = null) {
+  if (ratio) {
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, camera.width, camera.height);
+  }
+  under(context);
+  sink = texts;
   context.lineJoin = "round";
   const taken = marksOf(camera, data, scene);
   const marks = taken.length;
@@ -71,6 +77,7 @@ function writeInside(context, camera, data, i, line, strong) {
   context.textBaseline = "middle";
   context.fillStyle = 0.299 * r + 0.587 * g + 0.114 * b < 140 ? "#ffffff" : "#1b2430";
   context.fillText(isolated(line), x, y);
+  if (sink) sink.push({ text: line, x, y, size: strong ? 12.5 : 11.5, weight: strong ? 600 : 400, fill: context.fillStyle });
   return true;
 }
 
@@ -124,5 +131,6 @@ function write(context, lines, x, top, strong, theme) {
     context.strokeText(isolated(line), x, top + 7 + 14 * row);
     context.fillStyle = row === 0 ? theme.ink : theme.quiet;
     context.fillText(isolated(line), x, top + 7 + 14 * row);
+    if (sink) sink.push({ text: line, x, y: top + 7 + 14 * row, size: row ? 11 : strong ? 12.5 : 11.5, weight: row === 0 && strong ? 600 : 400, fill: context.fillStyle });
   });
 }

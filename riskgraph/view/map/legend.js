@@ -19,11 +19,28 @@ export function glyph(shape, fill) {
 
 function swatch(colour, text, count) {
   const bar = element("span", { class: "swatch" });
-  bar.style.background = colour;
+  bar.style.backgroundColor = colour;
   return element("li", {}, bar, text, document.createElement("br"), element("small", {}, plural(count, "node")));
 }
 
-export function fillLegend(box, data) {
+// Colour and hatch of each state, with the number of nodes in it.
+function stateLegend(box, data, story, frame) {
+  const counts = data.stateNames.map(() => 0);
+  for (const state of data.states) counts[state]++;
+  const meaning = ["", "an asset fell by 1 %, an account was called, somebody was liquidated at a protocol", "an asset fell by 10 %, an account was liquidated, a reserve bears a loss", "an asset fell by half, an account cannot repay, lenders lose"];
+  const items = data.stateNames.map((name, k) => {
+    const item = swatch(data.stateColours[k], name, counts[k]);
+    item.firstChild.classList.add(`state-${k}`);
+    if (meaning[k]) item.setAttribute("title", meaning[k]);
+    return item;
+  });
+  box.append(element("p", {}, element("strong", {}, story.name), ` · ${story.frames[frame].label}`), element("ol", {}, ...items));
+  box.append(element("p", { class: "quiet" }, `Under strain: ${meaning[1]}. Hit: ${meaning[2]}. Ruined: ${meaning[3]}.`));
+}
+
+export function fillLegend(box, data, state) {
+  box.replaceChildren();
+  if (data.states) { stateLegend(box, data, data.stories[state.story], state.frame); return; }
   const { ranking } = data;
   if (!ranking) {
     box.append(element("p", {}, "Colour: kind only (this map was made without a ranking)."));

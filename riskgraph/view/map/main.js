@@ -3,13 +3,18 @@ import { readData } from "./data.js";
 import { buildScene, coverageText, freshState, isDrawn } from "./scene.js";
 import { bounds, fit, makeCamera, toScreen, zoomAt } from "./camera.js";
 import { webglRenderer } from "./gl.js";
-import { canvasRenderer } from "./canvas.js";
-import { paint, readTheme } from "./paint.js";
+import { canvasRenderer, outline } from "./canvas.js";
+import { hatch, paint, readTheme } from "./paint.js";
 import { drawLabels } from "./labels.js";
 import { fillLegend } from "./legend.js";
 import { fillPanel, groupName } from "./panel.js";
 import { makeSearch } from "./search.js";
 import { makeFilters } from "./controls.js";
+import { countStates, makePlayer, statesAt } from "./story.js";
+import { makeTable } from "./table.js";
+import { makeExports } from "./export.js";
+import { svgOf } from "./svg.js";
+import { neighbourTowards } from "./walk.js";
 import { pick, watchPointer } from "./pointer.js";
 
 // Puts the parts together: one state, one scene made from it, one picture painted from that.
@@ -81,6 +86,7 @@ function changed() {
   scene = buildScene(data, state);
   byId("coverage").textContent = coverageText(data, scene.coverage);
   fillPanel(byId("panel"), data, state, act);
+  nodeTable.fill();
   refill();
 }
 
@@ -111,7 +117,28 @@ function movePicture() {
 }
 
 function drawNames() {
-  names = drawLabels(layers.context, camera, ratio(), data, state, scene, theme);
+  names = drawLabels(layers.context, camera, ratio(), data, state, scene, theme, hatched);
+}
+
+const spotOf = (i) => toScreen(camera, data.node.x[i], data.node.y[i]);
+const hatched = (context) => hatch(context, camera, data, scene, spotOf, outline);
+
+// All that an export needs; a canvas of its own is drawn at any sharpness.
+function picture() {
+  const texts = [];
+  const scratch = element("canvas", {}).getContext("2d");
+  drawLabels(scratch, camera, 0, data, state, scene, theme, undefined, texts);
+  return {
+    data, scene, camera, theme, place: spotOf, names: texts, title: document.title, source: byId("source").textContent, csv: nodeTable.csv,
+    draw(canvas, context, sharp) {
+      const marks = element("canvas", { width: String(camera.width * sharp), height: String(camera.height * sharp) });
+      const renderer = canvasRenderer(marks);
+      renderer.fill(paint(data, state, scene, theme));
+      renderer.draw(camera, sharp);
+      context.drawImage(marks, 0, 0, camera.width, camera.height);
+      drawLabels(context, camera, 0, data, state, scene, theme, hatched);
+    },
+  };
 }
 
 function describe(i) {
@@ -144,6 +171,7 @@ const act = {
   select(i) {
     state.selected = i;
     state.group = -1;
+    if (i < 0) state.hops = 0;
     if (i >= 0) bring(i);
     changed();
     byId("panel").scrollTop = 0;
@@ -172,6 +200,26 @@ const act = {
     else if (found.group !== undefined) act.group(found.group);
     else if (state.selected >= 0 || state.group >= 0) act.select(-1);
   },
+  hops(steps) {
+    state.hops = steps;
+    changed();
+    byId("hops").querySelectorAll("button")[steps].focus();
+    say(steps ? `${plural(scene.nodes.length, "node")} within ${plural(steps, "step")}` : "The whole network");
+  },
+  // Walks to the neighbour that lies there; false where nothing is selected.
+  walk(dx, dy) {
+    if (state.selected < 0) return false;
+    const next = neighbourTowards(data, state, state.selected, dx, dy);
+    if (next >= 0) act.select(next);
+    else say("No neighbour in this direction");
+    return true;
+  },
+  story() {
+    data.states = state.story >= 0 ? statesAt(data.stories[state.story], data.n, state.frame) : null;
+    fillLegend(byId("legend"), data, state);
+    changed();
+    say(player.said());
+  },
   moved() { touched = true; byId("tip").hidden = true; redraw(); },
   fit() { touched = false; fit(camera, box); redraw(); },
 };
@@ -187,12 +235,18 @@ function bring(i) {
 
 const filters = makeFilters(data, state, changed);
 const search = makeSearch(byId("query"), byId("suggestions"), data, act.select);
-fillLegend(byId("legend"), data);
+fillLegend(byId("legend"), data, state);
+const nodeTable = makeTable(data, state, act);
+const player = makePlayer(data, state, act);
+makeExports(data, picture, say);
 watchPointer(stage, camera, act);
 byId("closer").addEventListener("click", () => { zoomAt(camera, 1.4, camera.width / 2, camera.height / 2); act.moved(); });
 byId("farther").addEventListener("click", () => { zoomAt(camera, 1 / 1.4, camera.width / 2, camera.height / 2); act.moved(); });
 byId("reset").addEventListener("click", () => {
   Object.assign(state, freshState(data));
+  data.states = null;
+  player.reset();
+  fillLegend(byId("legend"), data, state);
   filters.reset();
   search.clear();
   act.fit();
@@ -213,4 +267,9 @@ window.networkMap = Object.freeze({
   select: act.select,
   names: () => names.map((box) => ({ ...box })),
   written: { money, shown },
+  play: (story, frame) => player.choose(story, frame),
+  stateOf: (i) => (data.states ? data.states[i] : -1),
+  counts: () => (data.states ? countStates(data.states, data.stateNames) : null),
+  svg: () => svgOf(picture()),
+  csv: () => nodeTable.csv(),
 });

@@ -9,11 +9,36 @@ export function readTheme() {
 
 const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-// CSS colour of a node: its class, or its kind where there is no ranking.
+// CSS colour of a node: its state while a story is played, else its class, or its kind where there is no ranking.
 export function colourOf(data, i) {
+  if (data.states) return data.stateColours[data.states[i]];
   if (!data.ranks) return data.kindColours[data.node.kind[i]];
   const code = data.ranks.classes[i];
   return code === 255 ? data.unrankedColour : data.ranking.colours[code];
+}
+
+/** Hatches over the marks of nodes whose state is not the first: dots, stripes, a lattice; so that it holds in print. */
+export function hatch(context, camera, data, scene, place, outline) {
+  if (!data.states) return;
+  for (const i of scene.nodes) {
+    const state = data.states[i];
+    const r = data.node.radius[i] * camera.scale;
+    if (!state || r < 4) continue;
+    const [x, y] = place(i);
+    if (x < -r || y < -r || x > camera.width + r || y > camera.height + r) continue;
+    context.save();
+    outline(context, { circle: 0, square: 1, diamond: 2 }[data.shapes[data.node.kind[i]]], x, y, r);
+    context.clip();
+    context.strokeStyle = context.fillStyle = state === 3 ? "rgb(255 255 255 / 0.75)" : "rgb(27 36 48 / 0.7)";
+    context.lineWidth = 1.4;
+    context.beginPath();
+    if (state === 1) for (let dx = -r; dx < r; dx += 5) for (let dy = -r; dy < r; dy += 5) context.rect(x + dx, y + dy, 1.6, 1.6);
+    else for (let d = -2 * r; d < 2 * r; d += 5) { context.moveTo(x + d - r, y - r); context.lineTo(x + d + r, y + r); }
+    if (state === 3) for (let d = -2 * r; d < 2 * r; d += 5) { context.moveTo(x + d + r, y - r); context.lineTo(x + d - r, y + r); }
+    if (state === 1) context.fill();
+    else context.stroke();
+    context.restore();
+  }
 }
 
 function marks(count) {

@@ -1,7 +1,9 @@
+import { chainsOf } from "./chains.js";
+import { whyOf, whySentence } from "./story.js";
 import { bare, element, isolated, money, percent, plural, score, shown, whole } from "./format.js";
 import { glyph } from "./legend.js";
 import { colourOf } from "./paint.js";
-import { passes } from "./scene.js";
+import { passes } from "./data.js";
 
 // The side panel: what matters most, or one node, or one group of small accounts.
 
@@ -94,7 +96,10 @@ function nodePanel(box, data, state, act) {
   const facts = [["Size on the map", money(data.node.size[i])], ["Exposed to others", money(sides.out)], ["Others exposed to it", money(sides.in)]];
   if (kind !== "asset") facts.push([kind === "protocol" ? "Capital" : "Equity", money(data.node.capital[i]) + (data.isAssumed(i) ? " (assumed)" : "")]);
   facts.push(["Debt", money(data.node.debt[i])]);
-  box.append(element("dl", {}, ...pairs(facts.concat(rankFacts(data, i, kind)))));
+  box.append(element("dl", {}, ...pairs(facts.concat(scoreFacts(data, i), rankFacts(data, i, kind)))));
+  storyFacts(box, data, state, i);
+  hopsControl(box, state, act);
+  chainList(box, data, i, act);
   const hidden = sides.list.filter((side) => !passes(data, state, side.other)).length;
   box.append(element("h3", {}, sides.list.length ? `Counterparties: ${whole(Math.min(LINKS, sides.list.length))} of ${whole(sides.list.length)}` : "No counterparties"));
   if (hidden) box.append(element("p", { class: "quiet" }, `${plural(hidden, "counterparty").replace("partys", "parties")} hidden by the filters`));
@@ -102,6 +107,36 @@ function nodePanel(box, data, state, act) {
     const rows = sides.list.slice(0, LINKS).map((side) => [link(data, side.other, act), side.out ? money(side.out) : "–", side.in ? money(side.in) : "–"]);
     box.append(table(["node", "stake in it", "its stake"], rows));
   }
+}
+
+const SCORES = [["health", "Lowest health factor", score], ["impact", "Eigenvector: impact", score], ["vulnerability", "Eigenvector: vulnerability", score], ["reused", "Reused", money]];
+
+function scoreFacts(data, i) {
+  return SCORES.filter(([name]) => Number.isFinite(data.scoreOf(i, name))).map(([name, title, written]) => [title, written(data.scoreOf(i, name))]);
+}
+
+function storyFacts(box, data, state, i) {
+  const story = data.stories[state.story];
+  if (!story) return;
+  box.append(element("p", { id: "state" }, element("strong", {}, `${data.stateNames[data.states[i]]}`), ` ${story.frames[state.frame].label}`));
+  const why = whyOf(story, i);
+  if (why) box.append(element("p", { id: "why" }, whySentence(data, why)));
+}
+
+function hopsControl(box, state, act) {
+  const choice = element("div", { id: "hops", role: "group", "aria-label": "How much of the network" });
+  [["all", 0], ["1 step", 1], ["2 steps", 2]].forEach(([name, hops]) => {
+    choice.append(element("button", { type: "button", "aria-pressed": String(state.hops === hops), onclick: () => act.hops(hops) }, name));
+  });
+  box.append(choice);
+}
+
+function chainList(box, data, i, act) {
+  const chains = chainsOf(data, i);
+  if (!chains.length) return;
+  box.append(element("h3", {}, "Chains of reuse through it"));
+  const path = (chain) => element("span", {}, ...chain.nodes.flatMap((node, k) => [k ? " → " : "", link(data, node, act)]));
+  box.append(table(["from base to protocol", "USD"], chains.map((chain) => [path(chain), money(chain.usd)])));
 }
 
 function rankFacts(data, i, kind) {

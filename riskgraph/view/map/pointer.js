@@ -69,6 +69,11 @@ function keys(event, camera, act) {
   };
   const others = { Escape: () => act.select(-1), 0: () => act.fit() };
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  if (!event.shiftKey && Object.hasOwn(ways, event.key) && act.walk(...ways[event.key])) {
+    event.preventDefault();
+    return;
+  }
   if (Object.hasOwn(others, event.key)) {
     event.preventDefault();
     others[event.key]();

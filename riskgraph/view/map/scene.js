@@ -1,13 +1,12 @@
+import { chainLines } from "./chains.js";
+import { passes } from "./data.js";
 import { money, whole, percent } from "./format.js";
+import { within } from "./walk.js";
 
 // What is on the picture after filters, groups and selection: marks, lines within the budget, and what they stand for.
 
 export function freshState(data) {
-  return { kinds: new Set(data.kinds.keys()), least: 0, open: new Set(), selected: -1, group: -1, hovered: -1 };
-}
-
-export function passes(data, state, i) {
-  return state.kinds.has(data.node.kind[i]) && data.node.size[i] >= state.least;
+  return { kinds: new Set(data.kinds.keys()), least: 0, open: new Set(), selected: -1, group: -1, hovered: -1, hops: 0, story: -1, frame: 0 };
 }
 
 export function isDrawn(data, state, i) {
@@ -16,11 +15,15 @@ export function isDrawn(data, state, i) {
 }
 
 export function buildScene(data, state) {
+  const round = state.hops && state.selected >= 0 ? within(data, state, state.selected, state.hops) : null;
   const nodes = [];
-  for (let i = 0; i < data.n; i++) if (isDrawn(data, state, i)) nodes.push(i);
+  for (let i = 0; i < data.n; i++) if (round ? round.has(i) : isDrawn(data, state, i)) nodes.push(i);
   const folded = fold(data, state);
+  if (round) return { nodes, discs: [], lines: among(data, round), own: chainLines(data, state.selected), near: round, coverage: folded.coverage };
   const own = state.selected >= 0 ? neighbourhood(data, state) : { lines: [], near: null };
-  return { nodes, discs: discs(data, state), lines: folded.lines, own: own.lines, near: own.near, coverage: folded.coverage };
+  const chains = chainLines(data, state.selected);
+  for (const line of chains) own.near.add(line.a).add(line.b);
+  return { nodes, discs: discs(data, state), lines: folded.lines, own: chains.length ? chains : own.lines, near: own.near, coverage: folded.coverage };
 }
 
 // Hub to hub one by one, everything else as sums between hubs, the largest up to the budget.
@@ -84,6 +87,21 @@ function neighbourhood(data, state) {
     else found.set(other, { a: s, b: other, usd: data.edge.usd[e], direct: true });
   }
   return { near, lines: Array.from(found.values()) };
+}
+
+// Every exposure among some nodes, both directions together: whole, whatever the budget.
+function among(data, round) {
+  const sums = new Map();
+  for (const i of round) {
+    for (const e of data.incident.of(i)) {
+      if (data.edge.from[e] !== i || !round.has(data.edge.to[e])) continue;
+      const [a, b] = [Math.min(i, data.edge.to[e]), Math.max(i, data.edge.to[e])];
+      const line = sums.get(a * data.n + b);
+      if (line) line.usd += data.edge.usd[e];
+      else sums.set(a * data.n + b, { a, b, usd: data.edge.usd[e], direct: true });
+    }
+  }
+  return Array.from(sums.values()).sort((p, q) => q.usd - p.usd || p.a - q.a || p.b - q.b);
 }
 
 function discs(data, state) {

@@ -1,0 +1,141 @@
+"""What a map plays, before any page: states and figures of the toy book frame by frame, and what is refused."""
+
+import pandas as pd
+import pytest
+
+import riskgraph as rg
+from riskgraph.view.stories import HIT, RUINED, STRAIN, cascade_story, what_if_stories
+from riskgraph.view.style import money
+from riskgraph.view.what_if import fallen_assets, what_if_grid
+
+
+def places(snap):
+    labels = [f"{kind}:{name}" for kind in ("asset", "protocol", "account") for name in snap.labels(kind).to_pylist()]
+    return {label: at for at, label in enumerate(labels)}
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return rg.datasets.load("toy")
+
+
+def states_at(story, at, known):
+    events = zip(story.node, story.frame, story.state, strict=True)
+    states = {node: state for node, frame, state in events if frame <= at}
+    return {label: states.get(number, 0) for label, number in known.items()}
+
+
+def test_a_cascade_frame_by_frame(toy):
+    """ETH −40 %: all of the family is hit by the shock; bob and dave are liquidated in round 0, which frame 2 shows."""
+    cascade, known = rg.liquidation_cascade(toy, {"ETH": -0.4}), places(toy)
+    story = cascade_story(cascade, known)
+    assert story.name == "Cascade: ETH −40 %"
+    assert [label for label, _ in story.frames[:3]] == ["before", "after the shock", "after round 0"]
+    assert len(story.frames) == len(cascade.prices)
+    before, shocked, first = (states_at(story, at, known) for at in range(3))
+    assert set(before.values()) == {0}
+    assert {label for label, state in shocked.items() if state == HIT} == {
+        f"asset:{a}" for a in ("ETH", "stETH", "wstETH", "aWstETH")
+    }
+    assert first["account:bob"] >= HIT and first["account:dave"] >= HIT and first["account:carol"] == 0
+    assert first["protocol:beta"] == RUINED and first["protocol:gamma"] == 0
+    assert states_at(story, 3, known)["protocol:gamma"] == STRAIN  # alice is liquidated there in round 1
+    end = states_at(story, len(story.frames), known)
+    bad = cascade.accounts.astype({"account": object}).query("bad_debt_usd > 0")["account"]
+    assert {label for label, state in end.items() if state == RUINED and label.startswith("account:")} == {
+        f"account:{who}" for who in bad
+    }
+    assert end["protocol:beta"] == RUINED and end["protocol:alpha"] == HIT  # lenders lose; a reserve bears it
+    figures = [dict(told) for _, told in story.frames]
+    assert figures[0]["Accounts liquidated"] == "0" and figures[2]["Accounts liquidated"] == "2"
+    assert figures[-1]["Bad debt"] == money(cascade.bad_debt_usd)
+    why = {row[0]: row for row in story.why}
+    bob = why[known["account:bob"]]
+    assert bob[1] == 0 and bob[2] == known["asset:ETH"] and bob[3] == pytest.approx(0.4) and bob[4] == "shock"
+
+
+def test_what_if_is_the_end_of_each_fall(toy):
+    known = places(toy)
+    grid = what_if_grid(toy, ["ETH"], (0.4, 0.0, 0.2))
+    (story,) = what_if_stories(grid, known)
+    assert [label for label, _ in story.frames] == ["ETH as it is", "ETH −20 %", "ETH −40 %"]
+    assert set(states_at(story, 0, known).values()) == {0}
+    for at, fall in ((1, 0.2), (2, 0.4)):
+        cascade, states = rg.liquidation_cascade(toy, {"ETH": -fall}), states_at(story, at, known)
+        seized = cascade.accounts.astype({"account": object}).query("seized_usd > 0")["account"]
+        assert {label for label, state in states.items() if state >= HIT and label.startswith("account:")} == {
+            f"account:{who}" for who in seized
+        }
+        assert dict(story.frames[at][1])["Accounts liquidated"] == f"{(cascade.accounts['seized_usd'] > 0).sum():,}"
+
+
+def test_assets_are_chosen_by_what_stands_on_them(toy):
+    assert fallen_assets(toy)[0] == "ETH"
+    assert set(what_if_grid(toy, falls=(0.0,)).cascades) == set(fallen_assets(toy))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"assets": ["DOGE"]}, "what_if: expected assets of the snapshot, got 'DOGE'"),
+        ({"assets": []}, "what_if: expected assets of the snapshot, got none"),
+        ({"assets": ["ETH"], "falls": [1.0]}, r"what_if: expected falls of at least 0 and below 1, got \[1.0\]"),
+        ({"assets": ["ETH"], "falls": []}, "what_if: expected falls of at least 0 and below 1, got none"),
+    ],
+)
+def test_grids_that_cannot_be_played(toy, arguments, says):
+    with pytest.raises(rg.InputError, match=says):
+        what_if_grid(toy, **arguments)
+
+
+def test_results_of_other_data_are_refused(toy):
+    other = rg.datasets.load("curve_founder_202308")
+    for name, given in (
+        ("cascade", rg.liquidation_cascade(other, {"CRV": -0.1})),
+        ("reuse", rg.collateral_reuse(other)),
+        ("what_if", what_if_grid(other, ["CRV"], (0.0, 0.1))),
+    ):
+        with pytest.raises(rg.InputError, match=f"{name}: expected one of the data that are drawn"):
+            rg.network_map(toy, **{name: given})
+
+
+def test_a_graph_alone_shows_no_empty_parts_and_everything_the_rest(toy):
+    bare = rg.network_map(rg.exposure_graph(toy))
+    assert not bare.facts.stories and not bare.facts.chains and "stories" not in bare.summary()
+    cascade = rg.liquidation_cascade(toy, {"ETH": -0.4})
+    whole = rg.network_map(
+        toy,
+        cascade=[cascade, rg.liquidation_cascade(toy, {"stETH": -0.2})],
+        reuse=rg.collateral_reuse(toy),
+        what_if=["ETH"],
+    )
+    assert [story.kind for story in whole.facts.stories] == ["cascade", "cascade", "what-if"]
+    assert set(whole.facts.scores) >= {"health", "impact", "reused"}
+    at = list(whole.drawing.labels).index("account:bob")
+    health = rg.health(toy).astype({"account": object})
+    assert whole.facts.scores["health"][at] == pytest.approx(health.loc[health["account"] == "bob", "health"].min())
+    assert (
+        whole.html
+        == rg.network_map(
+            toy,
+            cascade=[cascade, rg.liquidation_cascade(toy, {"stETH": -0.2})],
+            reuse=rg.collateral_reuse(toy),
+            what_if=["ETH"],
+        ).html
+    )
+
+
+def test_a_book_without_thresholds_has_no_health(toy):
+    bare = rg.Snapshot(
+        positions=pd.DataFrame(
+            {
+                "account": ["a", "a"],
+                "protocol": ["p", "p"],
+                "asset": ["X", "Y"],
+                "side": ["collateral", "debt"],
+                "amount": [2.0, 1.0],
+            }
+        ),
+        assets=pd.DataFrame({"asset": ["X", "Y"], "price": 1.0}),
+    )
+    assert "health" not in rg.network_map(bare).facts.scores
