@@ -222,7 +222,7 @@ def test_a_map_with_everything(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     told = said(capsys, "map", "toy", "-o", str(out), "--shock", "ETH=-0.4", "--what-if", "stETH", "--reuse")
     assert told.startswith(f"{out}: NetworkMap: 5 accounts")
     page = out.read_text(encoding="utf-8")
-    assert "Cascade: ETH −40 %" in page and "What if stETH falls" in page and "wstETH → aWstETH" in page
+    assert "Cascade: ETH −40 %" in page and "What if stETH falls" in page and '"side":"collateral"' in page
     assert main(["map", "toy", "-o", str(tmp_path / "no.html"), "--what-if", "DOGE"]) == 2
     assert "what_if: expected assets of the snapshot, got 'DOGE'" in capsys.readouterr().err
     assert not (tmp_path / "no.html").exists()

@@ -24,7 +24,7 @@ def folder(tmp_path_factory) -> Path:
 
 def test_the_page_has_its_parts():
     assert [name for name, _, _ in BLOCKS if name] == ["run", "test"]
-    assert [kind for name, kind, _ in BLOCKS if not name] == ["python"] * 5 + ["bash", "csv", "bash"]
+    assert [kind for name, kind, _ in BLOCKS if not name] == ["python"] * 6 + ["bash", "csv", "bash"]
     for name, _, text in BLOCKS:
         if name:
             assert text.count("\n") == 1, "a command is one line"

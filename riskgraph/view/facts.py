@@ -89,5 +89,5 @@ def chains_on(reuse: CollateralReuse, places: Mapping[str, int], top: int = CHAI
         nodes = [places.get(f"asset:{name}", places.get(str(name), -1)) for name in labels[:-1]]
         nodes.append(places.get(f"protocol:{row.protocol}", -1))
         if min(nodes) >= 0:
-            rows.append({"nodes": nodes, "usd": float(f"{row.usd:.12g}"), "text": " → ".join(labels)})
+            rows.append({"nodes": nodes, "usd": float(f"{row.usd:.12g}"), "side": row.side})
     return rows

@@ -137,9 +137,9 @@ def _payload(drawing: Drawing, facts: Facts) -> dict[str, Any]:
 
 
 def _known(values: Floats, number: str) -> dict[str, str]:
-    """Scores of the nodes that have one."""
+    """Scores of the nodes that have one; the numbers of the nodes only where not every node has."""
     at = np.flatnonzero(np.isfinite(values))
-    return {"node": _packed(at, number), "value": _packed(values[at], "f8")}
+    return {"node": "" if len(at) == len(values) else _packed(at, number), "value": _packed(values[at], "f4")}
 
 
 def _story(story: Story, number: str) -> dict[str, Any]:

@@ -73,8 +73,9 @@ function groups(n, node) {
 function scores({ scores: given, numberType }) {
   const found = {};
   for (const [name, { node, value }] of Object.entries(given)) {
-    const values = unpacked(value, "f8");
-    found[name] = new Map(Array.from(unpacked(node, numberType), (i, row) => [i, values[row]]));
+    const values = unpacked(value, "f4");
+    const at = node ? unpacked(node, numberType) : values.keys();
+    found[name] = new Map(Array.from(at, (i, row) => [i, values[row]]));
   }
   return found;
 }

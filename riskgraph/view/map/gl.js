@@ -68,7 +68,7 @@ function batch(gl, parts) {
   const array = gl.createVertexArray();
   const buffers = parts.map(() => gl.createBuffer());
   gl.bindVertexArray(array);
-  parts.forEach(([name, size, type], i) => {
+  parts.forEach(([, size, type], i) => {
     gl.bindBuffer(gl.ARRAY_BUFFER, buffers[i]);
     gl.enableVertexAttribArray(i);
     gl.vertexAttribPointer(i, size, type, type === gl.UNSIGNED_BYTE, 0, 0);

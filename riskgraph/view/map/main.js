@@ -47,15 +47,15 @@ function makeLayers(tryWebgl) {
     marks = element("canvas", { id: "marks", "aria-hidden": "true" }); // a canvas never changes its kind
     renderer = canvasRenderer(marks);
   }
-  const names = element("canvas", { id: "names", "aria-hidden": "true" });
-  byId("layers").replaceChildren(marks, names);
+  const written = element("canvas", { id: "names", "aria-hidden": "true" });
+  byId("layers").replaceChildren(marks, written);
   stage.dataset.renderer = renderer.name;
   marks.addEventListener("webglcontextlost", (event) => {
     event.preventDefault();
     layers = makeLayers(false);
     resize();
   });
-  return { marks, names, renderer, context: names.getContext("2d") };
+  return { marks, names: written, renderer, context: written.getContext("2d") };
 }
 
 function ratio() {
@@ -265,9 +265,9 @@ window.networkMap = Object.freeze({
   isDrawn: (i) => isDrawn(data, state, i),
   discOf: (i) => data.node.disc[i] * camera.scale,
   select: act.select,
-  names: () => names.map((box) => ({ ...box })),
+  names: () => names.map((one) => ({ ...one })),
   written: { money, shown },
-  play: (story, frame) => player.choose(story, frame),
+  play: (story, at) => player.choose(story, at),
   stateOf: (i) => (data.states ? data.states[i] : -1),
   counts: () => (data.states ? countStates(data.states, data.stateNames) : null),
   svg: () => svgOf(picture()),

@@ -31,14 +31,14 @@ function fold(data, state) {
   const { from, to, usd } = data.edge;
   const { home } = data.node;
   const sums = new Map();
-  let within = 0, withinUsd = 0;
+  let inside = 0, insideUsd = 0;
   for (let e = 0; e < usd.length; e++) {
     if (!passes(data, state, from[e]) || !passes(data, state, to[e])) continue;
     const direct = data.isHub(from[e]) && data.isHub(to[e]);
     const a = data.isHub(from[e]) ? from[e] : home[from[e]];
     const b = data.isHub(to[e]) ? to[e] : home[to[e]];
     if (a < 0 || b < 0) continue; // stands apart, without a hub: in no line
-    if (a === b) { within++; withinUsd += usd[e]; continue; }
+    if (a === b) { inside++; insideUsd += usd[e]; continue; }
     const key = (Math.min(a, b) * data.n + Math.max(a, b)) * 2 + (direct ? 0 : 1);
     const line = sums.get(key);
     if (line) { line.usd += usd[e]; line.count++; }
@@ -47,7 +47,7 @@ function fold(data, state) {
   const all = Array.from(sums.values()).filter((line) => passes(data, state, line.a) && passes(data, state, line.b));
   all.sort((p, q) => q.usd - p.usd || p.a - q.a || p.b - q.b);
   const lines = all.slice(0, data.budget);
-  return { lines, coverage: { ...counted(lines), within, withinUsd, total: data.total.exposures, totalUsd: data.total.usd } };
+  return { lines, coverage: { ...counted(lines), within: inside, withinUsd: insideUsd, total: data.total.exposures, totalUsd: data.total.usd } };
 }
 
 function counted(lines) {
