@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,7 +136,13 @@ class NetworkMap:
             for name, value in self.summary().items()
         )
         basis = "" if self.drawing.scores is None else f"<p>{html.escape(self.drawing.scores.basis)}</p>"
-        return f"<table>{rows}</table>{basis}{map_picture(self.drawing)}{self._frame()}"
+        return f"<table>{rows}</table>{basis}{self._picture()}{self._frame()}"
+
+    def _picture(self) -> str:
+        """Give the closed map as an image: notebooks that are not trusted take out a drawing, not an image."""
+        data = base64.b64encode(map_picture(self.drawing).encode()).decode()
+        alt = html.escape(f"Network map: {self.drawing.headline()}")
+        return f'<img alt="{alt}" style="width:100%;max-width:900px" src="data:image/svg+xml;base64,{data}">'
 
     def _frame(self) -> str:
         """Put the page in a frame that may run its script and nothing else; too large a page is only named."""
