@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from riskgraph.errors import ConvergenceError, InputError
 from riskgraph.graph.matrices import listed
 from riskgraph.ownership_inputs import ROUNDING, checked_limits, checked_shares, held_outside, primitive_values
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ DENSE = 2_000  # organisations up to which the dependency matrix, which has no z
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CrossHoldings:
+class CrossHoldings(Showing):
     r"""Organisations that hold shares of one another: final owners, market values, and waves of failures.
 
     Attributes
@@ -138,12 +138,13 @@ class CrossHoldings:
             lines.append(f"failed: {int(self.failed.sum()):,} in {waves}, costs ${self.cost.sum():,.0f}")
         return "\n".join(lines)
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the first organisations."""
+        return [self.to_frame().head(10)]
+
     def __repr__(self) -> str:
         value = "" if self.market is None else f"; value ${self.market.sum():,.0f}, {int(self.failed.sum()):,} failed"
         return f"<CrossHoldings: {self._size}{value}>"
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.summary())}</pre>{self.to_frame().head(10).to_html(escape=True)}"
 
     @property
     def _size(self) -> str:

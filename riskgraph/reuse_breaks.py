@@ -12,6 +12,7 @@ from riskgraph.arrays import Bools, Floats
 from riskgraph.errors import InputError
 from riskgraph.graph.holdings import Worth
 from riskgraph.reuse_matching import sums
+from riskgraph.showing import Showing
 from riskgraph.snapshot.options import stands_for
 from riskgraph.snapshot.shocks import price_moves
 
@@ -26,7 +27,7 @@ __all__ = ["Break", "broken"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Break:
+class Break(Showing):
     """What a token's break costs everybody who holds it or what stands on it, before anything is liquidated.
 
     Attributes
@@ -124,16 +125,15 @@ class Break:
         out = self.holders["wiped_out"]
         return "\n".join([*lines, f"  {int(out.sum()):,} of {len(out):,} holders lose all their equity"])
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the assets that fall, and who loses most."""
+        return [self.assets, self.holders.head(10)]
+
     def __repr__(self) -> str:
         return (
             f"<Break of {self.token} by {self.fall:.1%}: ${self.loss_usd:,.0f} lost by {len(self.holders):,} holders, "
             f"${self.net_usd:,.0f} after debts in falling assets>"
         )
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(self.summary())}</pre>"
 
 
 def broken(snap: Snapshot, worth: Worth, token: str, fall: float) -> Break:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from riskgraph.reuse_breaks import Break, broken
 from riskgraph.reuse_hotspots import hotspots_frame
 from riskgraph.reuse_measures import Measures
 from riskgraph.reuse_weights import orders_under
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ __all__ = ["CollateralReuse"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CollateralReuse:
+class CollateralReuse(Showing):
     """Collateral and deposits of a snapshot, by what finally stands behind them and how often it is used.
 
     **Reused USD** of an account is its h + B: receipts, LP and debt-backed tokens whose deposit is also in the
@@ -264,12 +264,14 @@ class CollateralReuse:
         ]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the multipliers, and the hotspots of every kind."""
+        hot = self.hotspots
+        return [self.multipliers.head(10), hot.groupby("kind", sort=False).head(5)]
+
     def __repr__(self) -> str:
         t = self.totals
         return (
             f"<CollateralReuse: ${t['gross']:,.0f} of collateral on ${t['unique']:,.0f}, "
             f"multiplier {t['multiplier']:.4g}; ${t['rehypothecated']:,.0f} rehypothecated, ${t['looped']:,.0f} looped>"
         )
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.summary())}</pre>{self.multipliers.to_html(escape=True)}"

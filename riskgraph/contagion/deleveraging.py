@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from riskgraph.contagion.overlaps import Overlap, overlap_of
 from riskgraph.contagion.portfolio_holdings import Portfolios
 from riskgraph.contagion.wording import counted
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ INSOLVENT = ("sell", "hold")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FireSale:
+class FireSale(Showing):
     r"""What a fall of prices made institutions sell, and what the sales cost everybody.
 
     Shares of equity are shares of ΣE over the institutions whose equity before the shock is above 0. Vulnerability is
@@ -158,15 +158,15 @@ class FireSale:
         """Say in a few lines what was sold and what it cost."""
         return "\n".join(tables.summary_lines(self, self._size))
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the institutions whose sales cost most."""
+        return [self.to_frame().sort_values("systemicness", ascending=False, kind="stable").head(10)]
+
     def __repr__(self) -> str:
         return (
             f"<FireSale: {self._size}; sold ${self.outcome.sales.sum():,.0f}, "
             f"aggregate vulnerability {self.aggregate_vulnerability:.4g}>"
         )
-
-    def _repr_html_(self) -> str:
-        most = self.to_frame().sort_values("systemicness", ascending=False, kind="stable").head(10)
-        return f"<pre>{html.escape(self.summary())}</pre>{most.to_html(escape=True)}"
 
     @property
     def _size(self) -> str:

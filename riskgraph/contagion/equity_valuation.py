@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ from riskgraph.contagion.valuation_inputs import (
 )
 from riskgraph.contagion.wording import counted
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ PerNode = Any  # array in node order, or Series or mapping by label
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Valuation:
+class Valuation(Showing):
     """Equities and claims valued together; arrays in node order, Series and frames by label.
 
     Attributes
@@ -155,16 +155,16 @@ class Valuation:
             return ""
         return f", of which borne by equity {self._usd(borne)}, below zero {below} (counted again at every creditor)"
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the banks whose claims are worth least."""
+        return [self.to_frame().sort_values("value", kind="stable").head(10)]
+
     def __repr__(self) -> str:
         ended = "" if self.converged else ", cut off by the horizon"
         return (
             f"<Valuation: {self.valuation}, {counted(len(self.labels), 'node')}; loss {self._usd(self.loss_usd)} "
             f"beyond the shock, {counted(self.defaults, 'default')}, {counted(self.rounds, 'round')}{ended}>"
         )
-
-    def _repr_html_(self) -> str:
-        hit = self.to_frame().sort_values("value", kind="stable").head(10)
-        return f"<pre>{html.escape(self.summary())}</pre>{hit.to_html(escape=True)}"
 
 
 def network_valuation(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from riskgraph.contagion.wording import counted, in_force
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ASSET, KINDS, ExposureGraph
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ __all__ = ["Propagation", "checked_rules", "debtrank", "graph_call", "starts_def
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Propagation:
+class Propagation(Showing):
     """How far a shock travelled: relative loss of every node.
 
     Attributes
@@ -165,16 +165,16 @@ class Propagation:
     def _terms(self) -> str:
         return in_force(self.model, self.provenance.arguments)
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the nodes that are hit hardest."""
+        return [self.to_frame().sort_values("distress", ascending=False, kind="stable").head(10)]
+
     def __repr__(self) -> str:
         ended = "" if self.converged else ", cut off by the horizon"
         return (
             f"<Propagation: {self._terms}, {counted(len(self.graph), 'node')}; contagion {self.systemic_loss:.4g}, "
             f"loss ${self.loss_usd:,.0f}, {counted(self.defaults, 'default')}, {counted(self.rounds, 'round')}{ended}>"
         )
-
-    def _repr_html_(self) -> str:
-        hit = self.to_frame().sort_values("distress", ascending=False, kind="stable").head(10)
-        return f"<pre>{html.escape(self.summary())}</pre>{hit.to_html(escape=True)}"
 
 
 def debtrank(

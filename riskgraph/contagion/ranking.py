@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from riskgraph.contagion.wording import counted, in_force
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ACCOUNT, ASSET, KINDS, NODE, PROTOCOL, ExposureGraph
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ GROUP = "group"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ranking:
+class Ranking(Showing):
     """Contagion of every source, ranked within its kind.
 
     Attributes
@@ -179,16 +179,16 @@ class Ranking:
             return f"{counted(len(self.groups), 'group')} of nodes as sources"
         return f"{len(self.sources):,} of {len(self.graph):,} nodes as sources"
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the first of every kind."""
+        shown = [GROUP] if self.groups else [KINDS[code] for code in ORDER if (self.graph.kind == code).any()]
+        return [self.top(kind) for kind in shown]
+
     def __repr__(self) -> str:
         return (
             f"<Ranking: {self.model}, {self._said}; "
             f"λ₁ {self.spectral_radius:.4g}, baseline {self.baseline:.4g}, {counted(len(self.notes), 'note')}>"
         )
-
-    def _repr_html_(self) -> str:
-        shown = [GROUP] if self.groups else [KINDS[code] for code in ORDER if (self.graph.kind == code).any()]
-        tables = "".join(self.top(kind).to_html(escape=True) for kind in shown)
-        return f"<pre>{html.escape(self.summary())}</pre>{tables}"
 
 
 def _amplification(loss: Floats, first: Floats) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from riskgraph.contagion.obligations import checked_recoveries, read_obligations
 from riskgraph.contagion.wording import counted
 from riskgraph.errors import InputError
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ DIRECTIONS = {"greatest": greatest, "least": least}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Clearing:
+class Clearing(Showing):
     """What every bank pays and keeps when all settle at once.
 
     Attributes
@@ -170,15 +170,15 @@ class Clearing:
             lines.append(f"destroyed by default costs: {usd(self.default_costs, owed)}")
         return "\n".join((*lines, *self.notes))
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the banks that pay least of what they owe."""
+        return [self.to_frame().sort_values("recovery", kind="stable").head(10)]
+
     def __repr__(self) -> str:
         return (
             f"<Clearing: {self.which}, {counted(len(self), 'bank')}; {counted(int(self.fails.sum()), 'default')}, "
             f"{counted(self.rounds, 'round')}, {usd(float(self.payments.sum()))} paid>"
         )
-
-    def _repr_html_(self) -> str:
-        worst = self.to_frame().sort_values("recovery", kind="stable").head(10)
-        return f"<pre>{html.escape(self.summary())}</pre>{worst.to_html(escape=True)}"
 
 
 def clearing(

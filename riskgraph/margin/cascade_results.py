@@ -10,9 +10,9 @@ from riskgraph.margin import cascade_account_frames as account_frames
 from riskgraph.margin import cascade_call_frames as call_frames
 from riskgraph.margin import cascade_frames as frames
 from riskgraph.margin.cascade_flows import BEARERS
-from riskgraph.margin.notebook_pages import result_page
 from riskgraph.margin.venue_frames import open_debts, steps_frame
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ __all__ = ["Cascade"]
 
 
 @dataclass(frozen=True, eq=False)
-class Cascade:
+class Cascade(Showing):
     """A liquidation cascade from its shock to its end; frames are made when they are asked for.
 
     Attributes
@@ -139,9 +139,6 @@ class Cascade:
             f"${self.rounds['repaid_usd'].sum():,.0f} repaid, ${self.bad_debt_usd:,.0f} of bad debt, loss "
             f"${self.loss_usd:,.0f} ({self.amplification:.3g} × that of the shock)"
         )
-
-    def _repr_html_(self) -> str:
-        return result_page(self.summary(), self.rounds, self.assumptions)
 
     def __repr__(self) -> str:
         return f"<Cascade: {self.summary()}>"

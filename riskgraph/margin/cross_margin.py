@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from riskgraph.errors import InputError
 from riskgraph.margin import cross_margin_tables as tables
 from riskgraph.margin.cascading import liquidation_cascade
-from riskgraph.margin.notebook_pages import result_page
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 from riskgraph.snapshot.isolation import Isolation, isolation_of
 from riskgraph.snapshot.snapshot import check_snapshot
 
@@ -25,7 +25,7 @@ __all__ = ["CrossMargin", "cross_margin_contagion"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CrossMargin:
+class CrossMargin(Showing):
     """A shock to the same book under cross and under isolated margin.
 
     Attributes
@@ -108,11 +108,12 @@ class CrossMargin:
         ]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the healthy positions that lose most by it."""
+        return [self.healthy_lost.head(10)]
+
     def __repr__(self) -> str:
         return f"<CrossMargin: index {self.index:.4g} over {len(self.positions):,} positions>"
-
-    def _repr_html_(self) -> str:
-        return result_page(self.summary(), self.healthy_lost.head(10))
 
     def _healthy(self, way: str) -> float:
         return float(self.positions.loc[self.positions["healthy"], f"lost_{way}_usd"].sum())

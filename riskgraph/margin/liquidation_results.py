@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from riskgraph.margin.dutch_auction import AUCTION_COLUMNS, Auction
-from riskgraph.margin.notebook_pages import result_page
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +19,7 @@ __all__ = ["QUOTED", "Liquidated", "Quote"]
 
 
 @dataclass(frozen=True, eq=False)
-class Quote:
+class Quote(Showing):
     """What one liquidation call does, to the contract's own rounding.
 
     ``refused`` is empty, or the contract's reason: then nothing moves. ``repaid``, ``bad_debt`` are units of
@@ -76,8 +75,9 @@ class Quote:
             f"${self.fee_usd:,.0f}; health then {self.health_after:.6g}, bad debt ${self.bad_debt_usd:,.0f}"
         )
 
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.summary())}</p>{self.to_frame().T.to_html(header=False, escape=True)}"
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give what it is made of, one under another."""
+        return [self.to_frame().T.rename(columns={0: "quote"})]
 
     def __repr__(self) -> str:
         return f"<Quote: {self.summary()}>"
@@ -87,7 +87,7 @@ QUOTED = tuple(name for name in Quote.__annotations__ if name not in ("more", "m
 
 
 @dataclass(frozen=True, eq=False)
-class Liquidated:
+class Liquidated(Showing):
     """Calls carried out one after another, and what they leave.
 
     ``steps`` holds a row a call in order, ``movements`` every change of a holding, ``auctions`` a row an auction that
@@ -121,9 +121,6 @@ class Liquidated:
             f"${done['repaid_usd'].sum():,.0f} repaid, ${done['seized_usd'].sum():,.0f} seized, "
             f"${done['bad_debt_usd'].sum():,.0f} of bad debt"
         )
-
-    def _repr_html_(self) -> str:
-        return result_page(self.summary(), self.steps)
 
     def __repr__(self) -> str:
         return f"<Liquidated: {self.summary()}>"

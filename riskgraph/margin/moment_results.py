@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from riskgraph.margin import moment_frames as frames
 from riskgraph.margin.moment_frames import Moment
-from riskgraph.margin.notebook_pages import result_page
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ __all__ = ["MarginCalls"]
 
 
 @dataclass(frozen=True, eq=False)
-class MarginCalls:
+class MarginCalls(Showing):
     """The margin calls of one moment: what each asks for, who pays it from where, and what stays unmet.
 
     ``assumptions`` is what the book assumed, ``moment`` the bare arrays; frames are made when they are asked for.
@@ -89,9 +89,6 @@ class MarginCalls:
             said += f"; {n - asked:,} not asked"
         refused = float(wallets["not_accepted_usd"].sum())
         return said + (f"; ${refused:,.2f} in wallets not accepted" if refused else "")
-
-    def _repr_html_(self) -> str:
-        return result_page(self.summary(), self.calls, self.assumptions)
 
     def __repr__(self) -> str:
         return f"<MarginCalls: {self.summary()}>"

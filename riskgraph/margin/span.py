@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from riskgraph.margin import span_charges as charges
 from riskgraph.margin import span_tables as tables
 from riskgraph.margin.span_inputs import check_rate, portfolio_rows, risk_arrays_of, scenarios_of
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 from riskgraph.snapshot.scanning import commodities_of, scan_risk
 from riskgraph.snapshot.scenarios import EXTREME_COVER, EXTREME_MOVE, Scenario, scenario_frame
 from riskgraph.snapshot.snapshot import check_snapshot
@@ -29,7 +29,7 @@ __all__ = ["SpanMargin", "span_margin"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SpanMargin:
+class SpanMargin(Showing):
     """What margin every portfolio needs, and which scenario sets it.
 
     Attributes
@@ -152,12 +152,12 @@ class SpanMargin:
         """Say in a few lines what is required, and why."""
         return "\n".join(tables.summary_lines(self))
 
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the portfolios that need most."""
+        return [self.to_frame().sort_values("requirement_usd", ascending=False, kind="stable").head(10)]
+
     def __repr__(self) -> str:
         return f"<SpanMargin: {self.size}; ${self.parts['requirement'].sum():,.0f} required>"
-
-    def _repr_html_(self) -> str:
-        most = self.to_frame().sort_values("requirement_usd", ascending=False, kind="stable").head(10)
-        return f"<pre>{html.escape(self.summary())}</pre>{most.to_html(escape=True)}"
 
     def _series(self, name: str) -> pd.Series[float]:
         import pandas as pd

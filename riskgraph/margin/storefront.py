@@ -17,6 +17,7 @@ from riskgraph.margin.rules.compound_v3 import base_asset_of, change_reserves, r
 from riskgraph.margin.rules.rule import above
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = ["StorefrontSale", "buy_collateral"]
 
 
 @dataclass(frozen=True, eq=False)
-class StorefrontSale:
+class StorefrontSale(Showing):
     """One purchase of absorbed collateral, and what it leaves.
 
     ``refused`` is empty, or the contract's reason: then nothing moves. ``price`` is the discounted one, USD a unit;

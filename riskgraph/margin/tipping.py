@@ -12,8 +12,8 @@ import numpy as np
 from riskgraph.errors import Faults
 from riskgraph.margin.call_inputs import code_of
 from riskgraph.margin.cascading import liquidation_cascade
-from riskgraph.margin.notebook_pages import result_page
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["CriticalFall", "critical_fall"]
 
 
 @dataclass(frozen=True, eq=False)
-class CriticalFall:
+class CriticalFall(Showing):
     """From which fall of an asset on a cascade feeds itself.
 
     Attributes
@@ -71,9 +71,6 @@ class CriticalFall:
             f"(${above['sold_by_fall_usd']:,.0f} by the fall alone, ${above['sold_usd']:,.0f} in all, lowest price "
             f"{above['lowest_price']:,.6g}); at {self.bracket[0]:.4%} it sells ${below['sold_usd']:,.0f}"
         )
-
-    def _repr_html_(self) -> str:
-        return result_page(self.summary(), self.evaluations, self.notes, rows=30)
 
     def __repr__(self) -> str:
         return f"<CriticalFall: {self.summary()}>"

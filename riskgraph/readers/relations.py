@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from riskgraph.errors import InputError
 from riskgraph.readers.aave import RECEIPTS, RESERVES, receipt_tokens, reserves
 from riskgraph.readers.outside import columns_of
+from riskgraph.showing import Showing
 from riskgraph.snapshot.schema import TABLES
 from riskgraph.snapshot.snapshot import Snapshot
 
@@ -26,7 +26,7 @@ RELATIONS = ("auto", "aave_receipts", "aave_reserves")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Relations:
+class Relations(Showing):
     """Tables that a Snapshot can take in, without positions.
 
     Attributes
@@ -100,11 +100,16 @@ class Relations:
         """Say in a few lines what there is."""
         return "\n".join([repr(self).strip("<>"), *(f"  note: {note}" for note in self.notes)])
 
+    def to_frame(self) -> pd.DataFrame:
+        """Give the backing where there is one, else the markets."""
+        return (self.backing if len(self.backing) else self.markets).copy()
+
+    def shown_tables(self) -> list[pd.DataFrame]:
+        """Give the first rows."""
+        return [self.to_frame().head(10)]
+
     def __repr__(self) -> str:
         return f"<Relations: {len(self.backing):,} backing rows, {len(self.markets):,} markets>"
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.summary())}</pre>"
 
 
 def read_relations(
