@@ -11,6 +11,7 @@ import numpy as np
 from riskgraph.arrays import Bools, Floats
 from riskgraph.errors import InputError
 from riskgraph.graph.holdings import Worth
+from riskgraph.provenance import Provenance
 from riskgraph.reuse_matching import sums
 from riskgraph.showing import Showing
 from riskgraph.snapshot.options import stands_for
@@ -18,6 +19,7 @@ from riskgraph.snapshot.shocks import price_moves
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from riskgraph.margin.cascade_results import Cascade
     from riskgraph.snapshot.book import Book
@@ -49,6 +51,11 @@ class Break(Showing):
     assets: pd.DataFrame
     protocols: pd.DataFrame
     holders: pd.DataFrame
+
+    @property
+    def provenance(self) -> Provenance:
+        """Version, data and call."""
+        return Provenance("break_", self.snap.digest, {"token": self.token, "fall": self.fall})
 
     @property
     def loss_usd(self) -> float:
@@ -128,6 +135,20 @@ class Break(Showing):
     def shown_tables(self) -> list[pd.DataFrame]:
         """Give the assets that fall, and who loses most."""
         return [self.assets, self.holders.head(10)]
+
+    def plot(self, ax: Axes | None = None, *, top: int = 12) -> Axes:
+        """Draw who loses most, after what debts in falling assets become cheaper by."""
+        from riskgraph.view.figures.charts import bars
+
+        told = self.holders.head(top)
+        title = f"Loss when {self.token} falls by {self.fall:.0%}"
+        return bars(
+            [str(name) for name in told.index],
+            told["net_usd"].tolist(),
+            ax=ax,
+            title=title,
+            source=str(self.provenance),
+        )
 
     def __repr__(self) -> str:
         return (

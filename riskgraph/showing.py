@@ -131,9 +131,9 @@ def _html_table(frame: pd.DataFrame) -> str:
 
 def _form(name: str, values: pd.Series[Any]) -> Callable[[Any], str]:
     """Whole dollars, other numbers with six digits, flags in words, what is missing as nothing."""
-    if values.dtype.kind in "iu":
-        return lambda value: "" if value != value else f"{value:,}"
-    if values.dtype.kind == "f":
-        digits = "{:,.0f}" if name.endswith("_usd") else "{:,.6g}"
-        return lambda value: "" if value != value else digits.format(value)
-    return lambda value: "" if value is None or value != value else str(value)
+    import pandas as pd
+
+    digits = "{}"
+    if values.dtype.kind in "iuf":
+        digits = "{:,.0f}" if name.endswith("_usd") else "{:,.6g}" if values.dtype.kind == "f" else "{:,}"
+    return lambda value: "" if value is None or pd.isna(value) else digits.format(value)

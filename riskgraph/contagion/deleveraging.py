@@ -21,6 +21,7 @@ from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
     from scipy import sparse
 
@@ -161,6 +162,14 @@ class FireSale(Showing):
     def shown_tables(self) -> list[pd.DataFrame]:
         """Give the institutions whose sales cost most."""
         return [self.to_frame().sort_values("systemicness", ascending=False, kind="stable").head(10)]
+
+    def plot(self, ax: Axes | None = None, *, top: int = 12) -> Axes:
+        """Draw the institutions whose sales cost most: their systemicness."""
+        from riskgraph.view.figures.charts import bars
+
+        told = self.to_frame().sort_values("systemicness", ascending=False, kind="stable").head(top)
+        names, values = [str(name) for name in told.index], told["systemicness"].tolist()
+        return bars(names, values, ax=ax, title="Systemicness", unit="share of equity", source=str(self.provenance))
 
     def __repr__(self) -> str:
         return (

@@ -29,6 +29,7 @@ from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 __all__ = ["Valuation", "network_valuation"]
@@ -158,6 +159,14 @@ class Valuation(Showing):
     def shown_tables(self) -> list[pd.DataFrame]:
         """Give the banks whose claims are worth least."""
         return [self.to_frame().sort_values("value", kind="stable").head(10)]
+
+    def plot(self, ax: Axes | None = None, *, top: int = 12) -> Axes:
+        """Draw what a claim on each bank is worth, those that are worth least first."""
+        from riskgraph.view.figures.charts import bars
+
+        told = self.to_frame().sort_values("value", kind="stable").head(top)
+        names, values = [str(name) for name in told.index], told["value"].tolist()
+        return bars(names, values, ax=ax, title="Value of claims", unit="share of par", source=str(self.provenance))
 
     def __repr__(self) -> str:
         ended = "" if self.converged else ", cut off by the horizon"

@@ -21,6 +21,7 @@ from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 __all__ = ["Propagation", "checked_rules", "debtrank", "graph_call", "starts_defaulted", "whole"]
@@ -168,6 +169,16 @@ class Propagation(Showing):
     def shown_tables(self) -> list[pd.DataFrame]:
         """Give the nodes that are hit hardest."""
         return [self.to_frame().sort_values("distress", ascending=False, kind="stable").head(10)]
+
+    def plot(self, ax: Axes | None = None, *, top: int = 12) -> Axes:
+        """Draw the distress of the nodes that are hit hardest beyond the shock."""
+        from riskgraph.view.figures.charts import bars
+
+        told = self.to_frame()
+        told = told[told["distress"] > told["shock"]].sort_values("loss_usd", ascending=False, kind="stable").head(top)
+        names = [str(name).partition(":")[2] or str(name) for name in told.index]
+        title, source = "Loss passed on", str(self.provenance)
+        return bars(names, told["loss_usd"].tolist(), ax=ax, title=title, source=source)
 
     def __repr__(self) -> str:
         ended = "" if self.converged else ", cut off by the horizon"

@@ -24,6 +24,7 @@ from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["Ranking", "contagion_centrality"]
 
@@ -183,6 +184,28 @@ class Ranking(Showing):
         """Give the first of every kind."""
         shown = [GROUP] if self.groups else [KINDS[code] for code in ORDER if (self.graph.kind == code).any()]
         return [self.top(kind) for kind in shown]
+
+    def plot(self, ax: Axes | None = None, *, top: int = 12) -> Axes:
+        """Draw the sources that rank first, the same number of every kind.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure of 8 cm without one.
+        top : int
+            How many bars.
+        """
+        from riskgraph.view.figures.charts import bars
+
+        column, kinds = self.ranked_by, list(dict.fromkeys(self._frame["kind"]))
+        each = max(top // max(len(kinds), 1), 1)
+        told = self._frame.groupby("kind", sort=False).head(each)
+        unit = "USD" if column.endswith("_usd") else "share of all value"
+        names = [str(name).partition(":")[2] or str(name) for name in told.index]
+        return bars(
+            names, told[column].tolist(), ax=ax, title="Contagion", unit=unit, groups=told["kind"].tolist(),
+            source=str(self.provenance),
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return (

@@ -20,6 +20,7 @@ from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
     from scipy import sparse
 
@@ -173,6 +174,14 @@ class Clearing(Showing):
     def shown_tables(self) -> list[pd.DataFrame]:
         """Give the banks that pay least of what they owe."""
         return [self.to_frame().sort_values("recovery", kind="stable").head(10)]
+
+    def plot(self, ax: Axes | None = None, *, top: int = 12) -> Axes:
+        """Draw what the banks pay of what they owe, those that pay least first."""
+        from riskgraph.view.figures.charts import bars
+
+        told = self.to_frame().sort_values("recovery", kind="stable").head(top)
+        names, values = [str(name) for name in told.index], told["recovery"].fillna(1.0).tolist()
+        return bars(names, values, ax=ax, title="Recovery", unit="share of debt", source=str(self.provenance))
 
     def __repr__(self) -> str:
         return (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from riskgraph.errors import InputError
 from riskgraph.margin import cascade_account_frames as account_frames
 from riskgraph.margin import cascade_call_frames as call_frames
 from riskgraph.margin import cascade_frames as frames
@@ -16,6 +17,7 @@ from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from riskgraph.margin.cascade_run import CascadeRun
 
@@ -139,6 +141,40 @@ class Cascade(Showing):
             f"${self.rounds['repaid_usd'].sum():,.0f} repaid, ${self.bad_debt_usd:,.0f} of bad debt, loss "
             f"${self.loss_usd:,.0f} ({self.amplification:.3g} × that of the shock)"
         )
+
+    def plot(self, ax: Axes | None = None, *, what: str = "prices", top: int = 6) -> Axes:
+        """Draw the cascade.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure of 8 cm without one.
+        what : {"prices", "losses"}
+            Prices of the assets that fall most over the rounds, as a share of the price before the shock; or who bears
+            the losses, protocol by protocol.
+        top : int
+            How many lines or bars.
+
+        Raises
+        ------
+        InputError
+            ``what`` is none of the two.
+        """
+        from riskgraph.view.figures.charts import bars, lines
+
+        source = str(self.provenance)
+        if what == "losses":
+            told = self.losses.sort_values("usd", ascending=False, kind="stable").head(top)
+            groups = told["bearer"].astype(str).tolist()
+            names = told["protocol"].astype(str).tolist()
+            return bars(names, told["usd"].tolist(), ax=ax, title="Losses", source=source, groups=groups)
+        if what != "prices":
+            raise InputError(f"what: expected 'prices' or 'losses', got {what!r}")
+        share = self.prices / self.prices.iloc[0]
+        falls = (1.0 - share.min()).sort_values(ascending=False, kind="stable")
+        series = {str(name): share[name].tolist() for name in falls[falls > 1e-9].head(top).index}
+        title = "Prices, before the shock = 1"
+        return lines(share.index.tolist(), series, ax=ax, title=title, across="round", source=source)
 
     def __repr__(self) -> str:
         return f"<Cascade: {self.summary()}>"

@@ -17,6 +17,7 @@ from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from riskgraph.margin.cascade_results import Cascade
     from riskgraph.snapshot.snapshot import Snapshot
@@ -111,6 +112,19 @@ class CrossMargin(Showing):
     def shown_tables(self) -> list[pd.DataFrame]:
         """Give the healthy positions that lose most by it."""
         return [self.healthy_lost.head(10)]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw both sides of the trade: what forced closing costs under cross and isolated margin, and margin."""
+        from riskgraph.view.figures.charts import bars
+
+        need = self.requirements
+        names = ["lost, cross", "lost, isolated", "healthy lost, cross", "healthy lost, isolated"]
+        values = [*self.lost_usd.values(), self._healthy("cross"), self._healthy("isolated")]
+        names += ["margin, cross", "margin, isolated"]
+        values += [float(need["cross_usd"].sum()), float(need["isolated_usd"].sum())]
+        groups = ["loss", "loss", "loss", "loss", "margin", "margin"]
+        title, source = "Cross against isolated margin", str(self.provenance)
+        return bars(names, values, ax=ax, title=title, source=source, groups=groups)
 
     def __repr__(self) -> str:
         return f"<CrossMargin: index {self.index:.4g} over {len(self.positions):,} positions>"

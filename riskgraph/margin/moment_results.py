@@ -13,6 +13,7 @@ from riskgraph.showing import Showing
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["MarginCalls"]
 
@@ -89,6 +90,16 @@ class MarginCalls(Showing):
             said += f"; {n - asked:,} not asked"
         refused = float(wallets["not_accepted_usd"].sum())
         return said + (f"; ${refused:,.2f} in wallets not accepted" if refused else "")
+
+    def plot(self, ax: Axes | None = None, *, top: int = 12) -> Axes:
+        """Draw the largest calls: what is paid from the wallet, from excess elsewhere, and what is not."""
+        from riskgraph.view.figures.charts import stacked
+
+        told = self.calls.sort_values("required_usd", ascending=False, kind="stable").head(top)
+        names = [f"{who} at {where}" for who, where in zip(told["account"], told["protocol"], strict=True)]
+        columns = {"wallet": "from_wallet_usd", "excess": "from_excess_usd", "unmet": "unmet_usd"}
+        parts = {name: told[column].tolist() for name, column in columns.items()}
+        return stacked(names, parts, ax=ax, title="Margin calls", source=str(self.provenance))
 
     def __repr__(self) -> str:
         return f"<MarginCalls: {self.summary()}>"

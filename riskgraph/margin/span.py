@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskgraph.arrays import Floats, Ints, Labels, read_only, summed
+from riskgraph.errors import InputError
 from riskgraph.margin import span_charges as charges
 from riskgraph.margin import span_tables as tables
 from riskgraph.margin.span_inputs import check_rate, portfolio_rows, risk_arrays_of, scenarios_of
@@ -22,6 +23,7 @@ from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from riskgraph.snapshot.snapshot import Snapshot
 
@@ -155,6 +157,24 @@ class SpanMargin(Showing):
     def shown_tables(self) -> list[pd.DataFrame]:
         """Give the portfolios that need most."""
         return [self.to_frame().sort_values("requirement_usd", ascending=False, kind="stable").head(10)]
+
+    def plot(self, ax: Axes | None = None, *, portfolio: int = 0) -> Axes:
+        """Draw profit and loss of one portfolio in every scenario, the largest requirement first (0).
+
+        Raises
+        ------
+        InputError
+            There is no such portfolio.
+        """
+        from riskgraph.view.figures.charts import bars
+
+        if not 0 <= portfolio < len(self):
+            raise InputError(f"portfolio: expected a number from 0 to {len(self) - 1}, got {portfolio!r}")
+        order = self.requirement_usd.sort_values(ascending=False, kind="stable").index
+        row = self.scenarios.loc[order[portfolio]]
+        who = " ".join(str(part) for part in order[portfolio] if str(part))
+        names, source = [f"scenario {number}" for number in row.index], str(self.provenance)
+        return bars(names, (-row).tolist(), ax=ax, title=f"Loss of {who}", source=source)
 
     def __repr__(self) -> str:
         return f"<SpanMargin: {self.size}; ${self.parts['requirement'].sum():,.0f} required>"

@@ -18,6 +18,7 @@ from riskgraph.snapshot.snapshot import check_snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from riskgraph.snapshot.snapshot import Snapshot
 
@@ -70,6 +71,17 @@ class CriticalFall(Showing):
             f"{self.asset}: from a fall of {self.fall:.4%} on the cascade feeds itself "
             f"(${above['sold_by_fall_usd']:,.0f} by the fall alone, ${above['sold_usd']:,.0f} in all, lowest price "
             f"{above['lowest_price']:,.6g}); at {self.bracket[0]:.4%} it sells ${below['sold_usd']:,.0f}"
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what is sold at every fall that was tried, with and without what sales do to prices."""
+        from riskgraph.view.figures.charts import lines
+
+        told = self.evaluations.sort_values("fall", kind="stable")
+        series = {"all sales": told["sold_usd"].tolist(), "by the fall": told["sold_by_fall_usd"].tolist()}
+        across, title = f"fall of {self.asset}", "Sold"
+        return lines(
+            told["fall"].tolist(), series, ax=ax, title=title, across=across, unit="USD", source=str(self.provenance)
         )
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from riskgraph.errors import InputError
 from riskgraph.files import writing
 from riskgraph.graph.exposure import KINDS, ExposureGraph
 from riskgraph.provenance import Provenance
+from riskgraph.showing import Showing
 from riskgraph.view.drawing import Drawing, draw
 from riskgraph.view.facts import Facts
 from riskgraph.view.given import Given
@@ -42,7 +43,7 @@ INLINE_BYTES = 2_000_000  # a larger page is not put into a notebook
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NetworkMap:
+class NetworkMap(Showing):
     """A drawn network; save it, show it in a notebook, or take its numbers.
 
     Attributes
