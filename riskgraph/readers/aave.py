@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["RECEIPTS", "RESERVES", "receipt_tokens", "reserves"]
 
 RECEIPTS = {
-    "chain_id": "number", "token": "text", "tags": "text", "underlying": "text", "underlying_address": "text",
-    "pool": "text?",
+    "chain_id": "number", "token": "text", "token_address": "text", "tags": "text", "underlying": "text",
+    "underlying_address": "text", "pool": "text?",
 }  # fmt: skip
 RESERVES = {
     "network": "text", "symbol": "text", "loan_to_value": "number", "liquidation_threshold": "number",
@@ -27,13 +27,14 @@ RESERVES = {
 NETWORKS = {
     "ethereum": 1, "optimism": 10, "bnb": 56, "gnosis": 100, "polygon": 137, "sonic": 146, "zksync": 324, "metis": 1088,
     "base": 8453, "arbitrum": 42161, "celo": 42220, "avalanche": 43114, "linea": 59144, "scroll": 534352,
+    "x layer": 196, "soneium": 1868, "megaeth": 4326, "mantle": 5000, "plasma": 9745, "ink": 57073,
 }  # fmt: skip
 
 
 def receipt_tokens(
     path: Path, network: str | int, v3: str, issuers: Mapping[str, str]
-) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
-    """Receipt tokens of one network as ``assets`` (their kind) and ``backing``, with notes.
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...], frozenset[str]]:
+    """Receipt tokens of one network as ``assets`` (their kind) and ``backing``, with notes, and which are at par.
 
     A static or wrapped receipt rests on the same deposits as the receipt itself; a staked one (umbrella) on the token
     that is staked.
@@ -43,6 +44,18 @@ def receipt_tokens(
     table = outside_table(path, RECEIPTS)
     number = NETWORKS.get(network, network) if isinstance(network, str) else network
     rows = table[table["chain_id"].eq(number)] if not isinstance(number, str) else table.iloc[:0]
+    faults = Faults(str(path))
+    twice = table.duplicated(["chain_id", "token_address"])
+    if twice.any():
+        faults.add(
+            "token_address", "expected every token once", repr(table["token_address"][twice].iloc[0]), first_rows(twice)
+        )
+    unknown = [pool for pool in issuers if pool.lower() not in set(table["pool"].str.lower())]
+    if unknown:
+        faults.add("issuers", "expected addresses of pools in the file", ", ".join(map(repr, unknown)))
+    if table.empty:
+        faults.add("rows", "expected receipts", "a header alone")
+    faults.raise_if_any()
     if rows.empty:
         known = {value: name for name, value in NETWORKS.items()}
         there = ", ".join(str(known.get(int(one), int(one))) for one in sorted(table["chain_id"].unique()))
@@ -62,7 +75,8 @@ def receipt_tokens(
     notes += [f"backing: other pools' receipts are issued by {', '.join(others)}"] if others else []
     notes += [f"backing: {', '.join(renamed)} named by pool, as another token has the symbol"] if renamed else []
     notes += [f"backing: {', '.join(parted)} stand for several tokens and carry addresses"] if parted else []
-    return assets.sort_values("asset", ignore_index=True), backing, tuple(notes)
+    at_par = frozenset(labels[rows["tags"].str.contains(r"(?:^|\|)aTokenV")])
+    return assets.sort_values("asset", ignore_index=True), backing, tuple(notes), at_par
 
 
 def _short(address: str) -> str:

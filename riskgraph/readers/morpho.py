@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from riskgraph.errors import Faults, InputError
 from riskgraph.readers.outside import outside_table
@@ -40,7 +40,7 @@ def snapshot_from_morpho(folder: Path, as_of: str | dt.date | None) -> Snapshot:
     import pandas as pd
 
     markets = _markets(folder / BOOK_FILES[0])
-    rows = outside_table(folder / BOOK_FILES[1], POSITIONS)
+    rows = _checked_rows(folder / BOOK_FILES[1])
     some = rows[["collateral_raw", "borrow_assets_raw", "supply_assets_raw"]].max(axis=1) > 0.0
     there, said = _labelled(markets[markets["market_id"].isin(rows["market_unique_key"][some])])
     rows = _with_market(rows, markets, there, folder / BOOK_FILES[1])
@@ -74,6 +74,26 @@ def snapshot_from_morpho(folder: Path, as_of: str | dt.date | None) -> Snapshot:
     )
 
 
+def _checked_rows(path: Path) -> pd.DataFrame:
+    """Rows of borrowers and suppliers: no amount below 0, an account once in a market, something somewhere."""
+    rows = outside_table(path, POSITIONS)
+    faults = Faults(str(path))
+    amounts = ["collateral_raw", "borrow_assets_raw", "supply_assets_raw"]
+    for name in amounts:
+        low = rows[name] < 0.0
+        if low.any():
+            faults.add(name, "expected at least 0", f"{rows[name][low].iloc[0]:g}", first_rows(low))
+    owner = rows["user_address"].str.lower() + " " + rows["market_unique_key"]
+    twice = owner.duplicated()
+    if twice.any():
+        came = repr(rows["user_address"][twice].iloc[0])
+        faults.add("user_address", "expected an account once in a market", came, first_rows(twice))
+    if not (rows[amounts] > 0.0).any(axis=None):
+        faults.add("rows", "expected positions", "none with anything in them")
+    faults.raise_if_any()
+    return rows
+
+
 def _markets(path: Path) -> pd.DataFrame:
     """One row a market, with a label of its own."""
     table = outside_table(path, MARKETS)
@@ -91,25 +111,49 @@ def _markets(path: Path) -> pd.DataFrame:
 
 
 def _labelled(markets: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Label tokens by symbol; where chains show prices more than 1 % apart, by symbol and chain."""
+    """Label tokens by symbol; where chains show prices more than 1 % apart by chain, and several tokens by address.
+
+    Raises
+    ------
+    InputError
+        One token of one chain has prices more than 1 % apart.
+    """
     import pandas as pd
 
-    sides = [
-        markets[[f"{side}_symbol", "chain", f"{side}_price_usd"]].set_axis(["symbol", "chain", "price"], axis=1)
+    parts = ["symbol", "chain", "address", "price"]
+    names = ["symbol", "chain", "address", "price_usd"]
+    sides = {
+        side: markets[[f"{side}_{name}" if name != "chain" else name for name in names]].set_axis(parts, axis=1)
         for side in ("collateral", "loan")
-    ]
-    prices = pd.concat(sides).groupby("symbol")["price"].agg(["min", "median", "max"])
-    apart = prices["max"] > 1.01 * prices["min"]
-    near = prices.index[(prices["max"] > prices["min"]) & ~apart]
+    }
+    tokens = pd.concat(sides.values()).assign(address=lambda one: one["address"].str.lower())
+    one = tokens.groupby(["chain", "address"])["price"].agg(["min", "max"])
+    torn = one[one["max"] > 1.01 * one["min"]]
+    if len(torn):
+        (chain, address), prices = torn.index[0], torn.iloc[0]
+        raise InputError(
+            f"{BOOK_FILES[0]}: price_usd: expected one price of a token, got {prices['min']:g} and {prices['max']:g} "
+            f"for {address} on {chain}"
+        )
+    several = tokens.groupby(["symbol", "chain"])["address"].nunique() > 1
+    spread = tokens.groupby("symbol")["price"].agg(["min", "max"])
+    apart = spread["max"] > 1.01 * spread["min"]
+
+    def label(row: pd.Series[Any]) -> str:
+        if several[row["symbol"], row["chain"]]:
+            return f"{row['symbol']}@{row['chain'].lower()}:{row['address'].lower()}"
+        return f"{row['symbol']}@{row['chain'].lower()}" if apart[row["symbol"]] else str(row["symbol"])
+
     labelled = markets.copy()
-    for side in ("collateral", "loan"):
-        symbol = markets[f"{side}_symbol"]
-        labelled[side] = symbol.where(~symbol.map(apart), symbol + "@" + markets["chain"].str.lower())
-        price = labelled[f"{side}_price_usd"]
-        labelled[f"{side}_price_usd"] = price.where(symbol.map(apart), symbol.map(prices["median"]))
-    return labelled, [f"assets.price: the median of chains less than 1 % apart for {', '.join(near)}"] if len(
-        near
-    ) else []
+    for side, table in sides.items():
+        labelled[side] = [label(row) for _, row in table.iterrows()]
+    told = pd.concat([labelled[[side, f"{side}_price_usd"]].set_axis(["token", "price"], axis=1) for side in sides])
+    median = told.groupby("token")["price"].median()
+    near = sorted(told["token"][told["price"].ne(told["token"].map(median))].unique())
+    for side in sides:
+        labelled[f"{side}_price_usd"] = labelled[side].map(median)
+    note = f"assets.price: the median of prices less than 1 % apart for {', '.join(near)}"
+    return labelled, [note] if near else []
 
 
 def _share(lltv: pd.Series[float], faults: Faults) -> pd.Series[float]:
@@ -204,7 +248,10 @@ def _vault_names(path: Path, positions: pd.DataFrame) -> tuple[pd.DataFrame | No
 
 
 def snapshot_from_allocations(path: Path, as_of: str | dt.date | None) -> Snapshot:
-    """Read what vaults lend to which market: vaults are accounts, what they lend are deposits; no borrowers."""
+    """Read what vaults lend to which market: vaults are accounts, what they lend are deposits; no borrowers.
+
+    The file says nothing of its moment: give it as ``as_of``.
+    """
     import pandas as pd
 
     rows = outside_table(path, ALLOCATIONS)
@@ -218,10 +265,12 @@ def snapshot_from_allocations(path: Path, as_of: str | dt.date | None) -> Snapsh
         came = f"{rows['supply_assets_usd'][low].iloc[0]:g}"
         faults.add("supply_assets_usd", "expected at least 0", came, first_rows(low))
     _share(rows["lltv"], faults)
+    if not (rows["supply_assets_usd"] > 0.0).any():
+        faults.add("supply_assets_usd", "expected something that is lent", "nothing above 0")
     faults.raise_if_any()
     price = _loan_prices(path, sorted(set(rows["loan_symbol"])))
     held = rows[rows["supply_assets_usd"] > 0.0]
-    market = "morpho:" + held["market_unique_key"].str.replace(r"^(0x.{4}).*(.{4})$", r"\1…\2", regex=True)
+    market = "morpho:" + held["market_unique_key"].str.replace(r"^(0x.{4}).*(.{4})$", r"\1...\2", regex=True)
     market = market.where(
         held.groupby(market)["market_unique_key"].transform("nunique") == 1, "morpho:" + held["market_unique_key"]
     )
@@ -246,7 +295,8 @@ def snapshot_from_allocations(path: Path, as_of: str | dt.date | None) -> Snapsh
         notes=(
             f"{path.name}: {total} of {held['vault_address'].nunique():,} vaults in {market.nunique():,} markets; "
             f"{len(rows) - len(held):,} rows with nothing in them",
-            "borrowers and collateral of these markets are not in the file",
+            f"markets: borrowers are not in the file, nor are prices of {held['collateral_symbol'].nunique():,} "
+            "collateral tokens: they and their LLTV are left out, their symbols stand in accounts.label",
         ),
     )
 

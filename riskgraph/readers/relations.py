@@ -39,19 +39,24 @@ class Relations(Showing):
         protocol, asset, ltv, liquidation_threshold, liquidation_bonus, borrowable, usable_as_collateral, …
     notes : tuple of str
         What was taken, left out or assumed.
+    at_par : frozenset of str
+        Tokens of which one is one of what stands behind it: they tell its price.
     """
 
     assets: pd.DataFrame
     backing: pd.DataFrame
     markets: pd.DataFrame
     notes: tuple[str, ...]
+    at_par: frozenset[str] = frozenset()
 
     def onto(self, snap: Snapshot) -> Snapshot:
         """Take in what concerns a snapshot's own tokens and markets; what the snapshot says itself stays.
 
         A token that the snapshot holds and has no backing rows of gets its own, and its kind where the snapshot says
-        none. Where what stands behind it is no asset of the snapshot, it is one afterwards, at the token's price. A
-        market (protocol × asset) where positions stand gets every term that the snapshot gives for no asset of it.
+        none. Where what stands behind it is no asset of the snapshot, it is one afterwards, at the token's price, with
+        what stands behind it in turn; only a token that is one unit of it tells its price, others (static and staked
+        wrappers) are then left out, and named. A market (protocol × asset) where positions stand gets the terms about
+        which the snapshot is silent. Where both say something, the snapshot's word stays, and the difference is named.
 
         Returns
         -------
@@ -65,12 +70,9 @@ class Relations(Showing):
             _plain(given[name]) if name in given else _nothing(*which)
             for name, which in (("assets", ("asset", "price")), ("backing", _BACKING))
         )
-        known = set(assets["asset"])
-        new = self.backing[self.backing["token"].isin(known) & ~self.backing["token"].isin(set(backing["token"]))]
-        behind = new[~new["backed_by"].isin(known)].drop_duplicates("backed_by")
-        price = assets.set_index("asset")["price"]
-        added = pd.DataFrame({"asset": behind["backed_by"], "price": price.reindex(behind["token"]).to_numpy()})
+        new, added, left = self._reached(assets, set(backing["token"]))
         kinds = self.assets.set_index("asset")["kind"].to_dict()
+        added["kind"] = added["asset"].map(kinds).fillna("")
         told = assets["kind"] if "kind" in assets else pd.Series("", index=assets.index)
         bare = assets["asset"].isin(new["token"]) & told.fillna("").eq("")
         assets["kind"] = told.astype(object).where(~bare, assets["asset"].map(kinds))
@@ -79,9 +81,13 @@ class Relations(Showing):
         markets, terms = _with_terms(own, self.markets.merge(held, on=["protocol", "asset"]))
         notes = [
             *self.notes,
+            *_contradictions(backing, self.backing, ["token"], ["backed_by", "share", "issuer"], "backing"),
+            *_contradictions(own, self.markets, ["protocol", "asset"], list(self.markets.columns[2:]), "markets"),
             f"backing: {len(new):,} rows taken of {len(self.backing):,} published",
             f"markets: {terms:,} terms taken of {len(self.markets):,} published markets",
         ]
+        if left:
+            notes.append(f"backing: {', '.join(left)} left out: what stands behind them is not here, nor its price")
         if len(added):
             some = ", ".join(added["asset"].head(5))
             notes.append(f"assets: {some}{' …' if len(added) > 5 else ''} added at the price of their receipts")
@@ -95,6 +101,31 @@ class Relations(Showing):
         given |= {"backing": pd.concat([backing, new], ignore_index=True)} if len(new) else {}
         given |= {"markets": markets} if terms else {}
         return Snapshot(**given, as_of=snap.as_of, notes=(*snap.notes, *notes))
+
+    def _reached(self, assets: pd.DataFrame, told: set[str]) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+        """Backing rows of the assets and of what they bring along, the assets brought, and tokens left out."""
+        import pandas as pd
+
+        price = dict(zip(assets["asset"], assets["price"].astype(float), strict=True))
+        brought: dict[str, float] = {}
+        taken, left = [], []
+        waiting = list(price)
+        rows = self.backing.set_index("token", drop=False)
+        while waiting:
+            token = waiting.pop(0)
+            if token in told or token not in rows.index:
+                continue
+            row = rows.loc[token]
+            behind = str(row["backed_by"])
+            if behind not in price and token not in self.at_par:
+                left.append(token)
+                continue
+            taken.append(token)
+            if behind not in price:
+                price[behind] = brought[behind] = price[token]
+                waiting.append(behind)
+        added = pd.DataFrame({"asset": list(brought), "price": list(brought.values())})
+        return self.backing[self.backing["token"].isin(taken)], added, sorted(left)
 
     def summary(self) -> str:
         """Say in a few lines what there is."""
@@ -174,8 +205,8 @@ def read_relations(
             )
     v3 = protocol or "aave_v3"
     if format == "aave_receipts":
-        assets, backing, notes = receipt_tokens(source, network, v3, issuers or {})
-        return Relations(assets, backing, _no_markets(), notes)
+        assets, backing, notes, at_par = receipt_tokens(source, network, v3, issuers or {})
+        return Relations(assets, backing, _no_markets(), notes, at_par)
     markets, notes = reserves(source, network, v3)
     return Relations(_nothing("asset", "kind"), _nothing(*_BACKING), markets, notes)
 
@@ -210,3 +241,24 @@ def _with_terms(given: pd.DataFrame, published: pd.DataFrame) -> tuple[pd.DataFr
         both[name] = both[name].astype(object).where(~use, new)
         taken += int(use.sum())
     return both.reset_index(), taken
+
+
+def _contradictions(
+    own: pd.DataFrame, published: pd.DataFrame, key: list[str], columns: list[str], table: str
+) -> list[str]:
+    """Name where a book says something else than what is published; the book's word stays."""
+    both = own.merge(published, on=key, suffixes=("", "_published"))
+    found = []
+    for name in (name for name in columns if f"{name}_published" in both):
+        ours, theirs = both[name], both[f"{name}_published"]
+        told = ours.notna() & theirs.notna() & ours.astype(str).ne("")
+        off = told & ours.astype(object).ne(theirs.astype(object))
+        found += [
+            f"{' of '.join(str(row[part]) for part in key[::-1])}: {name} {row[name]} "
+            f"(published: {row[name + '_published']})"
+            for row in both[off].to_dict("records")
+        ]
+    if not found:
+        return []
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return [f"{table}: the book says otherwise and is kept: {'; '.join(found[:5])}{more}"]

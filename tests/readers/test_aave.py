@@ -103,6 +103,36 @@ def test_an_underlying_that_the_book_lacks_gets_the_price_of_its_receipt(tmp_pat
     assert rg.collateral_reuse(taken).unmatched["unmatched_usd"].tolist() == [3_000.0]  # nothing of aave_v3 is here
 
 
+def book_of(asset: str, price: float) -> rg.Snapshot:
+    row = {"account": ["A"], "protocol": ["x"], "asset": [asset], "side": ["collateral"], "amount": [2.0]}
+    return rg.Snapshot(positions=pd.DataFrame(row), assets=pd.DataFrame({"asset": [asset], "price": [price]}))
+
+
+def test_a_wrapper_that_is_not_at_par_tells_no_price(tmp_path: Path) -> None:
+    """One waEthUSDC is 1.15 USDC: without USDC in the book its price cannot be told, and the row is left out."""
+    taken = rg.read_relations(receipts(tmp_path, ROWS)).onto(book_of("waEthUSDC", 1.15))
+    assert set(taken.assets["asset"]) == {"waEthUSDC"} and not len(taken.backing)
+    assert any("waEthUSDC left out" in note for note in taken.notes)
+
+
+def test_what_a_receipt_brings_along_is_traced_on(tmp_path: Path) -> None:
+    """A receipt of a receipt: both stand on USDC."""
+    double = ("1", "aAaUSDC", "0x99", "aTokenV3|aaveV3", "0xa", "aEthUSDC", MAIN, "6")
+    taken = rg.read_relations(receipts(tmp_path, [*ROWS[:2], double])).onto(book_of("aAaUSDC", 1.0))
+    backing = taken.backing.astype(object).set_index("token")["backed_by"]
+    assert backing.to_dict() == {"aAaUSDC": "aEthUSDC", "aEthUSDC": "USDC"}
+    kinds = taken.assets.astype(object).set_index("asset")["kind"]
+    assert kinds["aEthUSDC"] == kinds["aAaUSDC"] == "receipt"
+
+
+def test_what_the_book_says_otherwise_is_named(tmp_path: Path) -> None:
+    book = book_of("USDC", 1.0)
+    book = book.replace(markets=pd.DataFrame({"protocol": ["x"], "asset": ["USDC"], "liquidation_threshold": [0.5]}))
+    taken = rg.read_relations(reserves(tmp_path), protocol="x").onto(book)
+    told = next(note for note in taken.notes if "says otherwise" in note)
+    assert "USDC of x: liquidation_threshold 0.5 (published: 0.78)" in told
+
+
 def reserves(folder: Path, **changes: object) -> Path:
     row = {
         "network": "ethereum",
@@ -157,6 +187,12 @@ def test_faults_of_reserves_are_said(tmp_path: Path, changes: dict[str, object],
 def test_other_faults_are_said(tmp_path: Path) -> None:
     with pytest.raises(rg.InputError, match=r"expected a network of the file \(ethereum, base\), got 'nowhere'"):
         rg.read_relations(receipts(tmp_path, ROWS), network="nowhere")
+    with pytest.raises(rg.InputError, match=r"token_address: expected every token once, got '0xa' \(row 2\)"):
+        rg.read_relations(receipts(tmp_path, [USDC, USDC]))
+    with pytest.raises(rg.InputError, match="issuers: expected addresses of pools in the file, got '0xbad'"):
+        rg.read_relations(receipts(tmp_path, ROWS), issuers={"0xbad": "x"})
+    with pytest.raises(rg.InputError, match="rows: expected receipts, got a header alone"):
+        rg.read_relations(receipts(tmp_path, []))
     with pytest.raises(rg.InputError, match="symbol: expected every reserve once, got 'GHO'"):
         rg.read_relations(reserves(tmp_path, symbol="GHO"))
     with pytest.raises(rg.InputError, match="expected a file of receipts or reserves, got nothing there"):

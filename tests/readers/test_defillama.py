@@ -77,12 +77,29 @@ def test_a_table_by_hand(tmp_path: Path) -> None:
     assert "1 for 4 tokens whose units are not told" in notes
 
 
+def test_a_section_that_ended_is_not_of_this_moment(tmp_path: Path) -> None:
+    gone = {"tokensInUsd": [{"date": 3_600, "tokens": {"ETH": 5.0}}], "tokens": []}
+    snap = rg.read_snapshot(page(tmp_path, {"New": SECTIONS["Chain"], "Old": gone}))
+    assert set(snap.positions["account"]) == {"users of Lend (New)"}
+    assert any("sections that end before 1970-01-03 are not taken: Old (1970-01-01)" in note for note in snap.notes)
+
+
 @pytest.mark.parametrize(
     ("sections", "says"),
     [
         (
             {"Chain": {"tokensInUsd": [{"date": 1, "tokens": {"ETH": "much"}}]}},
             r"chainTvls\.Chain\.tokensInUsd: expected a list",
+        ),
+        ({"Chain": {"tokensInUsd": [tokens(2, ETH=float("nan"))]}}, r"chainTvls\.Chain\.tokensInUsd: expected a list"),
+        ({"Chain": {"tokensInUsd": [tokens(10**9, ETH=1.0)]}}, r"chainTvls\.Chain\.tokensInUsd: expected a list"),
+        (
+            {"Chain": {"tokensInUsd": [tokens(2, ETH=1.0)], "tokens": [tokens(1, ETH=1.0)]}},
+            "expected tokens and tokensInUsd of one date, got 1970-01-02 and 1970-01-03",
+        ),
+        (
+            {"Chain-borrowed": {"tokensInUsd": [tokens(2, ETH=-1.0)]}},
+            "expected at least 0 for what is borrowed, got -1",
         ),
         ({"Chain": {"tokensInUsd": []}}, "chainTvls: expected tokens in USD, got none by any date"),
         ([], "expected an object with 'chainTvls'"),
@@ -100,6 +117,14 @@ def test_faults_of_tables_are_said(tmp_path: Path) -> None:
         rg.read_snapshot(table(tmp_path, [("A", "Chain", 1, "ETH", 1.0)] * 2))
     with pytest.raises(rg.InputError, match=r"usd: expected a number, got 'much' \(row 1\)"):
         rg.read_snapshot(table(tmp_path, [("A", "Chain", 1, "ETH", "much")]))
+    with pytest.raises(
+        rg.InputError, match=r"date_unix: expected seconds since 1970, before 2100, got 1e\+20 \(row 1\)"
+    ):
+        rg.read_snapshot(table(tmp_path, [("A", "Chain", 1e20, "ETH", 1.0)]))
+    with pytest.raises(rg.InputError, match=r"date_unix: expected rows up to 1970-01-02, got 1970-01-12 \(row 1\)"):
+        rg.read_snapshot(table(tmp_path, [("A", "Chain", 1e6, "ETH", 1.0)]), as_of="1970-01-02")
+    with pytest.raises(rg.InputError, match="rows: expected values, got a header alone"):
+        rg.read_snapshot(table(tmp_path, []))
     with pytest.raises(rg.InputError, match="usd: expected values, got none but 0"):
         rg.read_snapshot(table(tmp_path, [("A", "Chain", 1, "ETH", 0.0)]))
     with pytest.raises(rg.InputError, match="as_of: expected a date such as 2025-11-02, got 'soon'"):

@@ -60,13 +60,25 @@ def test_a_folder_by_hand(tmp_path: Path) -> None:
     assert set(snap.accounts["label"]) == {"Vault (ethereum)"}
     notes = "\n".join(snap.notes)
     assert "2 markets in which something stands of 3" in notes and "1 rows of block5" in notes
-    assert "the median of chains less than 1 % apart for USDC" in notes
+    assert "the median of prices less than 1 % apart for USDC" in notes
 
 
 def test_tokens_of_one_symbol_far_apart_are_two(tmp_path: Path) -> None:
     far = {**OTHER, "chain": "Arbitrum", "loan_price_usd": 0.9}
     snap = rg.read_snapshot(folder_of(tmp_path, (MARKET, far, NOTHING)))
     assert set(snap.assets["asset"]) == {"USDC@ethereum", "USDC@arbitrum", "xUSD"}
+
+
+def test_two_tokens_of_one_symbol_on_a_chain_are_two_in_any_order(tmp_path: Path) -> None:
+    fake = {**OTHER, "loan_address": "0x9", "loan_price_usd": 0.5}
+    digests = set()
+    for number, markets in enumerate(((MARKET, fake, NOTHING), (fake, NOTHING, MARKET))):
+        (tmp_path / str(number)).mkdir()
+        snap = rg.read_snapshot(folder_of(tmp_path / str(number), markets))
+        prices = snap.assets.astype({"asset": object}).set_index("asset")["price"]
+        assert prices.to_dict() == {"USDC@ethereum:0x2": 1.0, "USDC@ethereum:0x9": 0.5, "xUSD": 0.5}
+        digests.add(snap.digest)
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize(
@@ -77,6 +89,18 @@ def test_tokens_of_one_symbol_far_apart_are_two(tmp_path: Path) -> None:
         ([{**MARKET, "loan_decimals": "six"}], [], "loan_decimals: expected a number, got 'six'"),
         ([MARKET], [{**POSITIONS[0], "market_unique_key": "0x9"}], "market_unique_key: expected a market of block1"),
         ([MARKET], [{**POSITIONS[0], "collateral_raw": ""}], "collateral_raw: expected a number, got ''"),
+        (
+            [MARKET],
+            [{**POSITIONS[0], "supply_assets_raw": -5}],
+            r"supply_assets_raw: expected at least 0, got -5 \(row 1\)",
+        ),
+        ([MARKET], [POSITIONS[0], POSITIONS[0]], r"user_address: expected an account once in a market.*\(row 2\)"),
+        ([MARKET, NOTHING], [POSITIONS[3]], "rows: expected positions, got none with anything in them"),
+        (
+            [MARKET, {**OTHER, "loan_price_usd": 2.0}],
+            POSITIONS[:3],
+            "expected one price of a token, got 1 and 2 for 0x2",
+        ),
         ([MARKET], [{"user_address": "0x1"}], "columns: expected user_address, .* got none named market_unique_key"),
     ],
 )
@@ -109,7 +133,7 @@ def test_allocations_by_hand(tmp_path: Path) -> None:
     assert snap.positions["side"].eq("deposit").all()
     usd = snap.book.usd
     assert usd.tolist() == pytest.approx([10.0, 20.0])
-    assert set(snap.positions["protocol"]) == {"morpho:0xaaaa…bbbb", "morpho:0xcccc…dddd"}
+    assert set(snap.positions["protocol"]) == {"morpho:0xaaaa...bbbb", "morpho:0xcccc...dddd"}
     assert any("1 rows with nothing in them" in note for note in snap.notes)
     for changes, says in (
         ({"market_unique_key": "0xaaaa0001bbbb"}, "expected every market of a vault once"),
@@ -130,6 +154,11 @@ def test_the_book_of_february_2026(shared_data: Path) -> None:
     supplied = snap.positions.query("side == 'deposit'")["amount"].sum()
     assert supplied == pytest.approx(markets["total_supply_usd"].sum(), rel=1e-3)
     assert supplied == pytest.approx(60.41e6, rel=1e-3)
+    pledged = snap.markets.astype(object).query("liquidation_threshold == liquidation_threshold")
+    collateral = pledged.set_index("protocol")["asset"]
+    rows = snap.positions.astype(object).query("side == 'deposit'")
+    by_token = rows["amount"].astype(float).groupby(rows["protocol"].map(collateral)).sum()
+    assert by_token.to_dict() == pytest.approx({"sdeUSD": 55.43e6, "xUSD": 4.97e6, "deUSD": 8.75e3}, rel=1e-3)
     owed = snap.positions.query("side == 'debt'")["amount"].sum()
     assert owed == pytest.approx(markets["total_borrow_usd"].sum(), rel=1e-3)
     published = pd.read_csv(folder / "block5_borrower_positions.csv").set_index("user_address")["health_factor"]
@@ -158,3 +187,9 @@ def test_what_vaults_lent(shared_data: Path) -> None:
     assert snap.book.usd.sum() == pytest.approx(876_109_412, rel=1e-6)
     mev = rows["account"] == "0xd63070114470f685b75b74d60eec7c1113d33a3d"
     assert snap.book.usd[mev.to_numpy()].sum() == pytest.approx(298_730_410, rel=1e-6)
+    names = snap.accounts.astype(object).set_index(["account", "protocol"])["label"]
+    loop = [
+        names[pair].endswith(("→ sdeUSD", "→ deUSD", "→ xUSD"))
+        for pair in zip(rows["account"], rows["protocol"], strict=True)
+    ]
+    assert snap.book.usd[mev.to_numpy() & loop].sum() == pytest.approx(2_817_620, rel=1e-6)
