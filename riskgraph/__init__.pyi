@@ -49,5 +49,8 @@ from .reuse import collateral_reuse as collateral_reuse
 from .snapshot.snapshot import Snapshot as Snapshot
 from .view.network import NetworkMap as NetworkMap
 from .view.network import network_map as network_map
+from .view.report.writing import Rebuilt as Rebuilt
+from .view.report.writing import rebuild_report as rebuild_report
+from .view.report.writing import write_report as write_report
 
 __version__: str

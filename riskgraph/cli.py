@@ -37,6 +37,7 @@ from riskgraph.cli_pages import (
     ranking_frame,
     ranking_page,
 )
+from riskgraph.cli_report import rebuild, report
 from riskgraph.cli_reuse import reuse
 from riskgraph.errors import InputError, RiskGraphError
 from riskgraph.provenance import VERSION
@@ -155,6 +156,8 @@ app.command()(watch)
 
 
 app.command(name="map")(map_)
+app.command()(report)
+app.command()(rebuild)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from riskgraph.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Showing", "latex_table", "latex_text"]
+__all__ = ["Showing", "html_table", "latex_table", "latex_text"]
 
 MOST = 20  # rows of a table in a notebook
 LATEX_ROWS = 50  # rows of a table in a paper where nothing else is asked for
@@ -45,7 +45,7 @@ class Showing:
     def _repr_html_(self) -> str:
         notes: Sequence[str] = getattr(self, "assumptions", ())
         said = "".join(f"<li>{html.escape(line)}</li>" for line in notes)
-        tables = "".join(_html_table(frame) for frame in self.shown_tables())
+        tables = "".join(html_table(frame) for frame in self.shown_tables())
         return f"<pre>{html.escape(str(self.summary()))}</pre>{tables}" + (f"<ul>{said}</ul>" if said else "")
 
     def to_latex(self, *, caption: str = "", label: str = "", rows: int = LATEX_ROWS) -> str:
@@ -122,7 +122,8 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns="bucket") if empty else frame
 
 
-def _html_table(frame: pd.DataFrame) -> str:
+def html_table(frame: pd.DataFrame) -> str:
+    """Write a frame as an HTML table as a report would have it, everything escaped."""
     told = _plain(frame)
     form: Any = {name: _form(str(name), told[name]) for name in told if told[name].dtype.kind == "f"}
     numbered = told.index.names == [None] and told.index.dtype.kind in "iu"

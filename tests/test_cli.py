@@ -245,6 +245,8 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         "cascade",
         "watch",
         "map",
+        "report",
+        "rebuild",
         "convert",
         "datasets",
     }

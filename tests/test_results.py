@@ -18,7 +18,7 @@ from riskgraph.showing import Showing, latex_table, latex_text
 mpl.use("agg")
 EVIL = "</td><script>alert(1)</script>_$\\input{x}&"
 # No result but what results are made of, or a row of one.
-NO_RESULTS = {"Snapshot", "ExposureGraph", "Crossing"}
+NO_RESULTS = {"Snapshot", "ExposureGraph", "Crossing", "Rebuilt"}
 
 
 def banks():
@@ -40,12 +40,6 @@ def evil() -> rg.Snapshot:
     return rg.Snapshot(**{name: frame for name, frame in tables.items() if frame is not None})
 
 
-def perpetuals() -> rg.Snapshot:
-    from tests.isolated_books import book_by_hand
-
-    return book_by_hand()
-
-
 def span() -> rg.SpanMargin:
     positions = pd.DataFrame(
         {
@@ -60,12 +54,6 @@ def span() -> rg.SpanMargin:
     assets = pd.DataFrame({"asset": ["F"], "price": [400.0], "scan_range": [0.05]})
     protocols = pd.DataFrame({"protocol": ["house"], "kind": ["options"], "rule": ["portfolio_margin"]})
     return rg.span_margin(rg.Snapshot(positions=positions, assets=assets, protocols=protocols))
-
-
-def comet() -> rg.StorefrontSale:
-    from tests.margin.test_cascade_comet import store
-
-    return rg.buy_collateral(*store())
 
 
 RESULTS: dict[str, typing.Callable[[], typing.Any]] = {

@@ -1,0 +1,67 @@
+"""The report as one offline HTML page: escaped, with a policy that lets nothing else run or load."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from riskgraph.provenance import VERSION
+from riskgraph.showing import html_table
+from riskgraph.view.page import safe_json
+from riskgraph.view.report.content import Content
+from riskgraph.view.report.drawing import drawn
+from riskgraph.view.report.references import cited
+
+__all__ = ["html_page"]
+
+ALIGNED = ' style="text-align: right;"'  # that pandas writes; the page's policy lets no style stand in an element
+INLINE_BYTES = 2_000_000  # a larger map is not put into the page
+
+
+@cache
+def asset(name: str) -> str:
+    """Text of a template or style that comes with the package."""
+    return (resources.files("riskgraph.view.report") / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def html_page(content: Content, snapshot: str) -> str:
+    """Write the page; ``snapshot`` is where the data lie, seen from the page."""
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    style, whole_map = asset("report.css"), content.drawn.html
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    # The map in its frame brings a policy of its own; this one must let it be written here and run there.
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'{_hashes(whole_map, 'style')}; script-src"
+        f"{_hashes(whole_map, 'script')}; img-src data:; frame-src 'self'; base-uri 'none'; form-action 'none'"
+    )
+    tables = {
+        t.caption: Markup(html_table(t.frame.head(t.rows)).replace(ALIGNED, ""))
+        for s in content.sections
+        for t in s.tables
+    }
+    pictures = {p.name: base64.b64encode(drawn(p, "svg")).decode() for s in content.sections for p in s.pictures}
+    told: dict[str, Any] = {
+        "title": content.title, "author": content.author, "version": VERSION, "digest": content.digest,
+        "snapshot": snapshot, "shocks": list(content.shocks), "figures": content.figures,
+    }  # fmt: skip
+    template = Environment(autoescape=True, keep_trailing_newline=True).from_string(asset("report.html.jinja"))
+    return template.render(
+        content=content, csp=policy, style=Markup(style), version=VERSION, tables=tables, pictures=pictures,
+        papers=cited(content.papers), data=Markup(safe_json(told)),
+        map=Markup(html.escape(whole_map)) if len(whole_map) <= INLINE_BYTES else "",
+    )  # fmt: skip
+
+
+def _hashes(page: str, tag: str) -> str:
+    """Hashes of what a page runs or styles itself with, as its own policy names them."""
+    import re
+
+    policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1])  # type: ignore[index]
+    found = re.search(rf"{tag}-src ([^;]*)", policy)
+    return f" {found[1]}" if found else " 'none'"
