@@ -35,13 +35,16 @@ def network_picture(drawing: Any, ax: Axes) -> Axes:
         ax.add_patch(
             Circle((layout.x[hub], -layout.y[hub]), layout.disc[hub], facecolor="#e3e9f0", linewidth=0, zorder=0)
         )
+    reach = np.maximum(layout.disc, 1.3 * layout.radius)
+    if len(layout.x):
+        ax.set_xlim(float((layout.x - reach).min()), float((layout.x + reach).max()))
+        ax.set_ylim(float((-layout.y - reach).min()), float((-layout.y + reach).max()))
     ax.set_aspect("equal")
     ax.axis("off")
-    ax.autoscale_view()
+    unit = _points_per_unit(ax)
     seen = ~layout.grouped
     for kind in np.unique(drawing.kind):
         at = np.flatnonzero((drawing.kind == kind) & seen)
-        unit = _points_per_unit(ax, layout)
         sizes = np.maximum((2.0 * layout.radius[at] * unit) ** 2 * 0.8, 2.0)
         ax.scatter(layout.x[at], -layout.y[at], s=sizes, c=list(colours[at]), marker=MARKS[SHAPES[int(kind)]],
                    edgecolors="#3a4553", linewidths=0.4, zorder=2)  # fmt: skip
@@ -57,8 +60,8 @@ def network_picture(drawing: Any, ax: Axes) -> Axes:
     return ax
 
 
-def _points_per_unit(ax: Axes, layout: Any) -> float:
-    """How many points a unit of the map takes on the page."""
-    width = ax.get_window_extent().width * 72.0 / ax.figure.dpi
-    span = max(float(np.ptp(layout.x)), float(np.ptp(layout.y)), 1.0) + 2.0 * float(layout.disc.max(initial=0.0))
-    return width / span
+def _points_per_unit(ax: Axes) -> float:
+    """How many points a unit of the map takes on the page, once the axes have its shape."""
+    ax.apply_aspect()
+    box, (low, high) = ax.get_window_extent(), ax.get_ylim()
+    return float(box.height * 72.0 / ax.figure.dpi / max(high - low, 1e-9))
