@@ -15,9 +15,33 @@ from riskgraph.graph.exposure import KINDS
 MARKUP = '</script><img src=x onerror="window.ran=1">\'&amp;<!--'
 TURNED = '\u202eturned\u2069\u2066"'  # right-to-left override, a pop too many, an isolate left open
 LABELS = {
-    "account": [MARKUP, "__proto__", TURNED, "0x" + "ab" * 20],
-    "protocol": [f"{MARKUP} p", "constructor", f"{TURNED}p"],
-    "asset": [f"{MARKUP} a", "toString", f"{TURNED}a", "{{ script }}"],
+    "account": [
+        MARKUP,
+        "__proto__",
+        TURNED,
+        "0x" + "ab" * 20,
+        "<svg onload=window.ran=1>",
+        "javascript:window.ran=1",
+        "]]><script>window.ran=1</script><![CDATA[",
+        '=HYPERLINK("http://example.invalid")',
+        "${window.ran=1}",
+    ],
+    "protocol": [
+        f"{MARKUP} p",
+        "constructor",
+        f"{TURNED}p",
+        "%3Cscript%3Ewindow.ran=1%3C/script%3E",
+        "</textarea></title>",
+    ],
+    "asset": [
+        f"{MARKUP} a",
+        "toString",
+        f"{TURNED}a",
+        "{{ script }}",
+        "<style>*{display:none}</style>",
+        "' onmouseover='window.ran=1",
+        "<math><mi//xlink:href='data:x,1'>",
+    ],
 }
 
 
@@ -25,12 +49,18 @@ def hostile_snapshot(turn=1):
     """A book in which every name attacks the page; ``turn=-1`` gives its rows the other way round."""
     accounts, protocols, assets = LABELS["account"], LABELS["protocol"], LABELS["asset"]
     rows = [
-        (account, protocols[k % 3], assets[(k + side) % 4], ("collateral", "debt")[side], (10.0 + 3 * k) / (1 + side))
+        (
+            account,
+            protocols[k % len(protocols)],
+            assets[(k + side) % len(assets)],
+            ("collateral", "debt")[side],
+            (10.0 + 3 * k) / (1 + side),
+        )
         for k, account in enumerate(accounts)
         for side in (0, 1)
     ]
     positions = pd.DataFrame(rows[::turn], columns=["account", "protocol", "asset", "side", "amount"])
-    prices = pd.DataFrame({"asset": assets, "price": [1.0, 2.0, 3.0, 4.0]})[::turn]
+    prices = pd.DataFrame({"asset": assets, "price": [float(at) for at in range(1, len(assets) + 1)]})[::turn]
     return rg.Snapshot(positions=positions, assets=prices)
 
 
