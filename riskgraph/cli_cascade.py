@@ -29,9 +29,8 @@ from riskgraph.cli_options import (
     Totals,
     Verbose,
 )
-from riskgraph.cli_output import as_csv, as_json, put, render, safe, working, written
+from riskgraph.cli_output import as_csv, as_json, put, render, safe, working, write_tables, written
 from riskgraph.errors import InputError
-from riskgraph.files import writing_folder
 
 __all__ = ["cascade", "watch"]
 
@@ -72,7 +71,8 @@ def cascade(
             max_rounds=max_rounds,
         )  # fmt: skip
     if out is not None:
-        _write(found, snap, out, parquet)
+        frames = {name: getattr(found, name) for name in CASCADE_FRAMES}
+        write_tables(out, "cascade", frames, cascade_data(found, snap), parquet, ours=CASCADE_FRAMES)
     if json:
         frames = {name: getattr(found, name) for name in CASCADE_FRAMES}
         cut = {name: frame if top is None else frame.head(top) for name, frame in frames.items()}
@@ -80,21 +80,6 @@ def cascade(
     if csv:
         return put(as_csv(found.rounds if top is None else found.rounds.head(top)))
     return put(render(*cascade_page(found, snap, top or TOP, everything=assumptions)))
-
-
-def _write(found: rg.Cascade, snap: rg.Snapshot, out: str, parquet: bool) -> None:
-    """Write every frame, and what is said beside them, into a folder: whole or not at all."""
-    suffix = ".parquet" if parquet else ".csv"
-    known = {f"{name}{end}" for name in CASCADE_FRAMES for end in (".csv", ".parquet")} | {"cascade.json"}
-    with working(f"writing {out}"), writing_folder(out, known) as folder:
-        for name in CASCADE_FRAMES:
-            frame = getattr(found, name)
-            frame = frame.reset_index() if frame.index.name else frame
-            if parquet:
-                frame.to_parquet(folder / f"{name}{suffix}", index=False)
-            else:
-                frame.to_csv(folder / f"{name}{suffix}", index=False, lineterminator="\n")
-        (folder / "cascade.json").write_text(as_json(cascade_data(found, snap)), encoding="utf-8")
 
 
 def watch(

@@ -14,11 +14,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from riskgraph.errors import InputError
+from riskgraph.files import writing_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,7 @@ __all__ = [
     "say",
     "table",
     "working",
+    "write_tables",
     "written",
 ]
 
@@ -221,6 +223,25 @@ def _plain(data: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value if isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def write_tables(
+    out: str, name: str, frames: Mapping[str, pd.DataFrame], told: Any, parquet: bool, *, ours: Collection[str]
+) -> None:
+    """Write tables, and ``name``.json with what is said beside them, into a folder: whole or not at all.
+
+    ``ours`` are the names of all tables that the command may write: a folder with no others is replaced.
+    """
+    suffix = ".parquet" if parquet else ".csv"
+    known = {f"{one}{end}" for one in ours for end in (".csv", ".parquet")} | {f"{name}.json"}
+    with working(f"writing {out}"), writing_folder(out, known) as folder:
+        for one, frame in frames.items():
+            rows = frame.reset_index() if frame.index.name else frame
+            if parquet:
+                rows.to_parquet(folder / f"{one}{suffix}", index=False)
+            else:
+                rows.to_csv(folder / f"{one}{suffix}", index=False, lineterminator="\n")
+        (folder / f"{name}.json").write_text(as_json(told), encoding="utf-8")
 
 
 def as_csv(frame: pd.DataFrame) -> str:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import riskgraph as rg
 from riskgraph.cli_input import check_output, moves_of, one_format, read
 from riskgraph.cli_options import TOP, AsCsv, AsJson, Assumptions, Liquidity, Source, Top, Totals, Verbose
-from riskgraph.cli_output import as_csv, as_json, put, render, working
-from riskgraph.cli_reuse_pages import break_data, break_frames, reuse_data, reuse_frames, reuse_page
+from riskgraph.cli_output import as_csv, as_json, put, render, working, write_tables
+from riskgraph.cli_reuse_pages import (
+    BREAK_TABLES,
+    REUSE_TABLES,
+    break_data,
+    break_frames,
+    reuse_data,
+    reuse_frames,
+    reuse_page,
+)
 from riskgraph.errors import InputError
-from riskgraph.files import writing, writing_folder
+from riskgraph.files import writing
 
 __all__ = ["reuse"]
 
@@ -66,7 +74,8 @@ def reuse(
     if picture is not None:
         _draw(result, picture, chains or TOP)
     if out is not None:
-        _write(frames, {name: part for name, part in data.items() if name in ("totals", "notes")}, out, parquet)
+        told = {name: part for name, part in data.items() if name in ("totals", "notes")}
+        write_tables(out, "reuse", frames, told, parquet, ours=(*REUSE_TABLES, *BREAK_TABLES))
     if json:
         return put(as_json(data))
     if csv:
@@ -85,28 +94,9 @@ def _fall(shock: list[str] | None) -> tuple[str, float] | None:
 
 
 def _draw(result: rg.CollateralReuse, picture: str, top: int) -> None:
-    """Write the Sankey picture, whole or not at all; no window is opened and no date stands in it."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    """Write the Sankey picture, whole or not at all."""
+    from riskgraph.view.figures.saving import picture_bytes
 
-    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
-    result.plot(figure.subplots(), top=top)
-    suffix = Path(picture).suffix.lower().removeprefix(".")
-    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    same = rc_context({"svg.hashsalt": "riskgraph"})  # else names within the file are new each time
-    with working(f"drawing {picture}"), writing(picture) as beside, same:
-        figure.savefig(beside, format=suffix, dpi=150, metadata=dates.get(suffix))
-
-
-def _write(frames: dict[str, Any], said: dict[str, Any], out: str, parquet: bool) -> None:
-    """Write every table, and what is said beside them, into a folder: whole or not at all."""
-    suffix = ".parquet" if parquet else ".csv"
-    known = {f"{name}{end}" for name in frames for end in (".csv", ".parquet")} | {"reuse.json"}
-    with working(f"writing {out}"), writing_folder(out, known) as folder:
-        for name, frame in frames.items():
-            table = frame.reset_index() if frame.index.name else frame
-            if parquet:
-                table.to_parquet(folder / f"{name}{suffix}", index=False)
-            else:
-                table.to_csv(folder / f"{name}{suffix}", index=False, lineterminator="\n")
-        (folder / "reuse.json").write_text(as_json(said), encoding="utf-8")
+    form = Path(picture).suffix.lower().removeprefix(".")
+    with working(f"drawing {picture}"), writing(picture) as beside:
+        beside.write_bytes(picture_bytes(lambda ax: result.plot(ax, top=top), form, (8.0, 4.5)))

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
     from riskgraph.reuse_breaks import Break
 
-__all__ = ["break_data", "break_frames", "reuse_data", "reuse_frames", "reuse_page"]
+__all__ = ["BREAK_TABLES", "REUSE_TABLES", "break_data", "break_frames", "reuse_data", "reuse_frames", "reuse_page"]
 
+OWN_TABLES = ("multipliers", "unmatched", "insolvent", "loops", "looping", "overlap", "hotspots")
+REUSE_TABLES = (*OWN_TABLES, "chains", "hotspot_orders")
+BREAK_TABLES = ("break_assets", "break_protocols", "break_holders", "break_beside")
 CHAINS = 20  # listed for machines where no number is asked for
 KINDS = {"asset": "assets", "protocol": "protocols", "account": "accounts"}
 
@@ -50,22 +53,14 @@ def break_data(broken: Break, cascade: rg.Cascade, top: int | None) -> dict[str,
 
 def reuse_frames(result: rg.CollateralReuse, chains: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Every table of the result, by name."""
-    names = ("multipliers", "unmatched", "insolvent", "loops", "looping", "overlap", "hotspots")
-    return {
-        **{name: getattr(result, name) for name in names},
-        "chains": chains,
-        "hotspot_orders": result.hotspot_orders(),
-    }
+    own = [getattr(result, name) for name in OWN_TABLES]
+    return dict(zip(REUSE_TABLES, [*own, chains, result.hotspot_orders()], strict=True))
 
 
 def break_frames(broken: Break, cascade: rg.Cascade) -> dict[str, pd.DataFrame]:
     """Every table of a break, by name."""
-    return {
-        "break_assets": broken.assets,
-        "break_protocols": broken.protocols,
-        "break_holders": broken.holders,
-        "break_beside": broken.beside(cascade),
-    }
+    tables = [broken.assets, broken.protocols, broken.holders, broken.beside(cascade)]
+    return dict(zip(BREAK_TABLES, tables, strict=True))
 
 
 def reuse_page(data: Mapping[str, Any], *, everything: bool) -> list[str | Table]:

@@ -11,6 +11,7 @@ import numpy as np
 from riskgraph.arrays import Bools, Floats
 from riskgraph.errors import InputError
 from riskgraph.graph.holdings import Worth
+from riskgraph.margin.venue_frames import uncovered_usd
 from riskgraph.provenance import Provenance
 from riskgraph.reuse_matching import sums
 from riskgraph.showing import Showing
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from riskgraph.margin.cascade_results import Cascade
-    from riskgraph.snapshot.book import Book
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["Break", "broken"]
@@ -102,18 +102,13 @@ class Break(Showing):
                 f"cascade: expected one of this snapshot with the shock {{{self.token!r}: {-self.fall}}}, got {told} "
                 f"of digest {cascade.provenance.digest}"
             )
-        accounts, price, run = cascade.accounts, cascade.prices[self.token], cascade.run
+        accounts, price = cascade.accounts, cascade.prices[self.token]
         book, moved = self.snap.book, 1.0 + price_moves(self.snap, {self.token: -self.fall})
-        move = np.divide(
-            run.final_price, run.book.start_price, out=np.ones(len(moved)), where=run.book.start_price > 0.0
-        )
-        fallen = _uncovered(book, book.usd * moved[book.asset])
-        end = run.book.snap.book  # with rows for what calls bring to where nothing stood
-        sold = _uncovered(end, run.book.amount * end.price * move[end.asset])
+        fallen = uncovered_usd(book, book.usd * moved[book.asset])
         return pd.DataFrame(
             {
                 "loss_usd": [cascade.loss_usd / cascade.amplification, cascade.loss_usd],
-                "bad_debt_usd": [fallen, float(run.losses.written_off.sum()) + sold],
+                "bad_debt_usd": [fallen, cascade.uncovered_usd],
                 "liquidated": [0, int((accounts["seized_usd"] > 0.0).sum())],
                 "price": [float(price.iloc[1]), float(price.iloc[-1])],
                 "rounds": [0, cascade.n_rounds],
@@ -197,10 +192,3 @@ def _listed(snap: Snapshot, domain: str, columns: Mapping[str, Floats | Bools], 
     at = at[np.argsort(-key[at], kind="stable")]
     labels = pd.array(snap.labels(domain).take(pa.array(at)), dtype="str")
     return pd.DataFrame({name: values[at] for name, values in columns.items()}, index=pd.Index(labels, name=domain))
-
-
-def _uncovered(book: Book, usd: Floats) -> float:
-    """Debt beyond collateral over all margin accounts, where rows are worth so much, USD."""
-    collateral = book.by_margin(usd, book.rows("collateral")) + book.collateral_remainder
-    debt = book.by_margin(usd, book.rows("debt")) + book.debt_remainder
-    return float(np.maximum(debt - collateral, 0.0)[debt > 0.0].sum())

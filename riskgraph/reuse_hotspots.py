@@ -64,7 +64,7 @@ def _ranked(snap: Snapshot, kind: str, at: Ints, reused: Floats, ranking: Rankin
     contagion = np.append(ranking.effects.contagion[sources], np.nan)[place]
     hotspot = reused * contagion
     by_reused = largest_first(reused)
-    order = by_reused[largest_first(np.where(np.isnan(hotspot), -1.0, hotspot)[by_reused])]
+    order = by_reused[largest_first(np.where(np.isnan(hotspot), -np.inf, hotspot)[by_reused])]
     frame = pd.DataFrame(
         {
             "kind": pd.Categorical.from_codes(np.zeros(len(at), dtype=np.int8), pd.Index([kind])),
@@ -73,7 +73,7 @@ def _ranked(snap: Snapshot, kind: str, at: Ints, reused: Floats, ranking: Rankin
             "contagion": contagion,
             "hotspot": hotspot,
             "rank_reused": _ranks(reused, by_reused),
-            "rank_contagion": _ranks(contagion, largest_first(np.where(np.isnan(contagion), -1.0, contagion))),
+            "rank_contagion": _ranks(contagion, largest_first(np.where(np.isnan(contagion), -np.inf, contagion))),
             "rank": _ranks(hotspot, order),
         },
         index=pd.Index(pd.array(nodes, dtype="str"), name="node"),

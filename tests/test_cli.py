@@ -161,6 +161,8 @@ def test_reuse_with_a_fall_orders_chains_and_files(capsys: pytest.CaptureFixture
     before = now
     said(capsys, "reuse", "toy", "--shock", "stETH=-0.2", "--picture", str(picture), "-o", str(out))
     assert {path.name: path.read_bytes() for path in [picture, *out.iterdir()]} == before
+    said(capsys, "reuse", "toy", "-o", str(out))  # nothing breaks now: tables of a break would belong to nothing
+    assert {path.name for path in out.iterdir()} & {"break_holders.csv", "overlap.csv"} == {"overlap.csv"}
     said(capsys, "reuse", "toy", "-o", str(tmp_path / "parquet"), "--parquet")
     assert len(pd.read_parquet(tmp_path / "parquet" / "overlap.parquet")) == len(result.overlap)
 

@@ -81,7 +81,8 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert process.wait() == 141
-        assert process.stderr.read() == b""
+        said = process.stderr.read().decode().splitlines()
+        assert all(line.startswith("riskgraph: ") and line.endswith(" …") for line in said)  # a slow machine's progress
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full of Linux")

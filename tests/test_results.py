@@ -119,8 +119,7 @@ def test_five_forms(made, name: str) -> None:
     frame = result.to_frame()
     assert isinstance(frame, pd.DataFrame) and len(frame) > 0
     page = result._repr_html_()
-    assert "<table" in page and "<script>" not in page.replace("<script>", "", 0 if name != "NetworkMap" else -1)
-    assert "alert(1)</td>" not in page
+    assert "<table" in page and "<script>" not in page
     table = result.to_latex(caption=f"A caption of {EVIL}", label="tab:one", rows=5)
     assert table.startswith("\\begin{table}") and table.endswith("\\end{table}")
     assert "\\toprule" in table and "\\bottomrule" in table and "<script>" not in table and "\\input{" not in table

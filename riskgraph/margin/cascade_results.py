@@ -11,7 +11,7 @@ from riskgraph.margin import cascade_account_frames as account_frames
 from riskgraph.margin import cascade_call_frames as call_frames
 from riskgraph.margin import cascade_frames as frames
 from riskgraph.margin.cascade_flows import BEARERS
-from riskgraph.margin.venue_frames import open_debts, steps_frame
+from riskgraph.margin.venue_frames import open_debts, steps_frame, uncovered_at_market
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
 
@@ -108,6 +108,11 @@ class Cascade(Showing):
     def bad_debt_usd(self) -> float:
         """Debt that no collateral stands behind: written off (at the price then), or still on the books at the end."""
         return float(self.run.losses.written_off.sum() + open_debts(self.run).sum())
+
+    @cached_property
+    def uncovered_usd(self) -> float:
+        """Debt written off, or owed beyond collateral at market prices (more than late or fixed oracles show), USD."""
+        return float(self.run.losses.written_off.sum()) + uncovered_at_market(self.run)
 
     @cached_property
     def loss_usd(self) -> float:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from riskgraph.margin.cascade_run import CascadeRun
+    from riskgraph.snapshot.book import Book
 
-__all__ = ["open_debts", "steps_frame", "taken_by_margin", "taken_in_round"]
+__all__ = ["open_debts", "steps_frame", "taken_by_margin", "taken_in_round", "uncovered_at_market", "uncovered_usd"]
 
 
 def open_debts(run: CascadeRun) -> Floats:
@@ -29,6 +30,20 @@ def open_debts(run: CascadeRun) -> Floats:
         traded = end.derivatives.positions > 0
         left = np.where(traded, np.maximum(-end.derivatives.equity, 0.0), left)
     return left + unpaid
+
+
+def uncovered_usd(book: Book, usd: Floats) -> float:
+    """Debt beyond collateral over all margin accounts, where the rows of a book are worth so much, USD."""
+    collateral = book.by_margin(usd, book.rows("collateral")) + book.collateral_remainder
+    debt = book.by_margin(usd, book.rows("debt")) + book.debt_remainder
+    return float(np.maximum(debt - collateral, 0.0)[debt > 0.0].sum())
+
+
+def uncovered_at_market(run: CascadeRun) -> float:
+    """Debt beyond collateral at the end, at market prices where oracles may be late or fixed, USD."""
+    start, book = run.book.start_price, run.book.snap.book  # with rows for what calls bring to where nothing stood
+    move = np.divide(run.final_price, start, out=np.ones(len(start)), where=start > 0.0)
+    return uncovered_usd(book, run.book.amount * book.price * move[book.asset])
 
 
 def taken_in_round(run: CascadeRun, number: int) -> tuple[Ints, float, float, float]:

@@ -28,32 +28,39 @@ class Facts:
     """All that a map shows beside the ranking; what is not known is empty.
 
     ``scores`` are arrays by node (health, impact, vulnerability, reused), ``chains`` and ``stories`` as the page has
-    them, ``as_of`` the moment of the data.
+    them, ``as_of`` the moment of the data, ``notes`` what the page does not show, and why.
     """
 
     scores: Mapping[str, Floats]
     chains: tuple[dict[str, Any], ...]
     stories: tuple[Story, ...]
     as_of: str
+    notes: tuple[str, ...] = ()
 
 
-def health_of_nodes(snap: Snapshot, places: Mapping[str, int]) -> Floats:
-    """Lowest health factor of each account on the map over its margin accounts; NaN where nothing is owed."""
+def health_of_nodes(snap: Snapshot, places: Mapping[str, int]) -> tuple[Floats, list[str]]:
+    """Lowest health factor of each account on the map over its margin accounts; NaN where nothing is owed.
+
+    Returns
+    -------
+    tuple of (ndarray, list of str)
+        The scores, and why there are none where there are none.
+    """
     from riskgraph.errors import InputError
     from riskgraph.margin.account_health import health
 
     found = np.full(len(places), np.nan)
     try:
         values = health(snap)["health"].to_numpy(dtype=np.float64)
-    except InputError:  # thresholds are not told: a book can be drawn without them
-        return found
+    except InputError as error:  # thresholds are not told: a book can be drawn without them
+        return found, [f"no health factors are shown: {error}"]
     lowest = np.full(len(snap.labels("account")), np.inf)
     np.minimum.at(lowest, snap.book.margin_account, values)
     for at in np.flatnonzero(np.isfinite(lowest)):
         place = places.get(f"account:{snap.labels('account')[int(at)].as_py()}", -1)
         if place >= 0:
             found[place] = lowest[at]
-    return digits(found)
+    return digits(found), []
 
 
 def eigen_scores(graph: ExposureGraph, places: Mapping[str, int]) -> dict[str, Floats]:
@@ -81,13 +88,26 @@ def reuse_of_nodes(reuse: CollateralReuse, places: Mapping[str, int]) -> Floats:
     return digits(values)
 
 
-def chains_on(reuse: CollateralReuse, places: Mapping[str, int], top: int = CHAINS) -> list[dict[str, Any]]:
-    """Chains of reuse whose nodes are all on the map: nodes from the base to the protocol, in words, and USD."""
+def chains_on(
+    reuse: CollateralReuse, places: Mapping[str, int], top: int = CHAINS
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Chains of reuse whose nodes are all on the map: nodes from the base to the protocol, in words, and USD.
+
+    Returns
+    -------
+    tuple of (list of dict, list of str)
+        The chains, and what of them is left out.
+    """
     frame = reuse.chains(top)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    notes = [f"chains of reuse: {frame.attrs['cut']}"] if frame.attrs.get("cut") else []
     for labels, row in zip(frame.attrs["labels"], frame.itertuples(), strict=True):
         nodes = [places.get(f"asset:{name}", places.get(str(name), -1)) for name in labels[:-1]]
         nodes.append(places.get(f"protocol:{row.protocol}", -1))
         if min(nodes) >= 0:
             rows.append({"nodes": nodes, "usd": float(f"{row.usd:.12g}"), "side": row.side})
-    return rows
+    if len(rows) < len(frame):
+        notes.append(
+            f"chains of reuse: {len(frame) - len(rows):,} pass nodes that are not on the map, and are not shown"
+        )
+    return rows, notes

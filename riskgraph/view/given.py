@@ -57,8 +57,13 @@ class Given:
             _same("reuse", self.reuse, CollateralReuse, getattr(self.reuse, "provenance", None), digest)
         if isinstance(self.what_if, WhatIf):
             _same("what_if", self.what_if, WhatIf, self.what_if, digest)
-        elif self.what_if and self.snap is None:
+        elif self._plays and self.snap is None:
             raise InputError("what_if: expected a Snapshot to play falls on, or a grid of them, got only a graph")
+
+    @property
+    def _plays(self) -> bool:
+        """Whether falls are asked for; an empty list of assets is, and is refused."""
+        return self.what_if is not None and self.what_if is not False
 
     def told(self) -> dict[str, Any]:
         """Say what was given, for the provenance."""
@@ -75,22 +80,26 @@ class Given:
         places = {str(label): at for at, label in enumerate(labels)}
         snap = self.snap
         scores = dict(eigen_scores(graph, places)) if len(places) else {}
+        notes: list[str] = []
         if snap is not None and graph.digest == snap.digest:
-            scores["health"] = health_of_nodes(snap, places)
+            scores["health"], notes = health_of_nodes(snap, places)
         if self.reuse is not None:
             scores["reused"] = reuse_of_nodes(self.reuse, places)
-        chains = chains_on(self.reuse, places) if self.reuse is not None else []
+        chains, left_out = chains_on(self.reuse, places) if self.reuse is not None else ([], [])
         as_of = snap.as_of if snap is not None else None
         scores = {name: values for name, values in scores.items() if np.isfinite(values).any()}
-        return Facts(scores, tuple(chains), tuple(self._stories(places)), str(as_of or ""))
+        stories = tuple(self._stories(places))
+        return Facts(scores, tuple(chains), stories, str(as_of or ""), (*notes, *left_out))
 
     def _stories(self, places: dict[str, int]) -> list[Story]:
         stories = [cascade_story(cascade, places) for cascade in self.cascades]
+        if not self._plays:
+            return stories
         grid = self.what_if
-        if grid and not isinstance(grid, WhatIf):
+        if not isinstance(grid, WhatIf):
             assert self.snap is not None  # checked before anything was drawn
             grid = what_if_grid(self.snap, None if grid is True else [grid] if isinstance(grid, str) else list(grid))
-        return [*stories, *(what_if_stories(grid, places) if grid else [])]
+        return [*stories, *what_if_stories(grid, places)]
 
 
 def _same(name: str, given: Any, kind: type, source: Any, digest: str | None) -> None:

@@ -112,7 +112,7 @@ def _payload(drawing: Drawing, facts: Facts) -> dict[str, Any]:
         "unrankedColour": UNRANKED_COLOUR,
         "budget": BUDGET,
         "numberType": _number_type(drawing),
-        "notes": list(drawing.notes),
+        "notes": [*drawing.notes, *facts.notes],
         "total": {"exposures": drawing.total_exposures, "usd": drawing.total_usd, "leftOut": drawing.left_out},
         "nodes": {
             "kind": _packed(drawing.kind, "u1"),

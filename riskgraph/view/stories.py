@@ -10,7 +10,7 @@ import numpy as np
 
 from riskgraph.arrays import Floats, Ints
 from riskgraph.errors import InputError
-from riskgraph.view.style import money
+from riskgraph.view.style import money, moved, moves_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ STRAIN, HIT, RUINED = 1, 2, 3
 FALLS = (0.01, 0.10, 0.50)  # from which an asset is in each of the three
 BEARERS = {"lenders": RUINED, "outside": RUINED}  # whose loss ruins a protocol; any other is a hit
 PRICES = 3  # of assets that stand among the figures
+MARGIN = ("account", "protocol", "bucket")  # what names a margin account
+LIQUIDATED = "Margin accounts liquidated"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,44 +60,53 @@ def cascade_story(cascade: Cascade, places: Mapping[str, int]) -> Story:
 
     Accounts are under strain from their first margin call on, hit once something of theirs is seized, ruined where
     their debt is more than was left; protocols are under strain when somebody is liquidated there, hit where a reserve
-    or an own deficit bears a loss, ruined where lenders do.
+    or an own deficit bears a loss, ruined where lenders do. Neither is ever better again; assets are, when their prices
+    come back.
     """
     prices = cascade.prices
     start = prices.iloc[0]
     falls = 1.0 - prices.div(start.where(start > 0.0), axis=1).fillna(1.0)
-    taken, accounts, losses = cascade.liquidations, _plain(cascade.accounts), _plain(cascade.losses)
+    accounts, losses = _plain(cascade.accounts), _plain(cascade.losses)
+    done = _plain(cascade.liquidations[["round", *MARGIN]])
     last = len(prices) - 1
-    done = _plain(taken[["round", "account", "protocol"]])
-    ended = done.groupby(["account", "protocol"])["round"].max()
-    bad = accounts[accounts["bad_debt_usd"] > 0.0].set_index(["account", "protocol"])
+    ended = done.groupby(list(MARGIN))["round"].max()
+    bad = accounts[accounts["bad_debt_usd"] > 0.0].set_index(list(MARGIN))
     at_end = ended.reindex(bad.index).fillna(last - 2).astype(int) + 2
     called = _plain(cascade.calls[["round", "account"]]) if len(cascade.calls) else done.iloc[:0][["round", "account"]]
+    hit = done[["round", "account", "protocol"]].drop_duplicates()
     borne = [BEARERS.get(str(bearer), HIT) for bearer in losses["bearer"]]
     by_protocol = at_end.groupby("protocol").max() if len(at_end) else at_end
     when = [int(by_protocol.get(name, last)) for name in losses["protocol"]]
     events = [
-        *_asset_events(falls),
         *(("account:" + who, int(t) + 2, STRAIN) for t, who in called.itertuples(index=False)),
-        *(("account:" + who, int(t) + 2, HIT) for t, who, _ in done.drop_duplicates().itertuples(index=False)),
-        *(("protocol:" + p, int(t) + 2, STRAIN) for t, _, p in done.drop_duplicates().itertuples(index=False)),
+        *(("account:" + who, int(t) + 2, HIT) for t, who, _ in hit.itertuples(index=False)),
+        *(("protocol:" + p, int(t) + 2, STRAIN) for t, _, p in hit.itertuples(index=False)),
         *((f"account:{pair[0]}", int(t), RUINED) for pair, t in zip(at_end.index.tolist(), at_end, strict=True)),
         *(("protocol:" + p, int(t), state) for p, t, state in zip(losses["protocol"], when, borne, strict=True)),
     ]
-    node, frame, state = _sorted(events, places)
+    node, frame, state = _sorted([*_asset_events(falls), *_never_better(events)], places)
+    first = done.groupby(list(MARGIN))["round"].min().to_numpy(np.int64)
     figures = _cascade_figures(
-        cascade, falls, np.array(at_end, dtype=np.int64), bad["bad_debt_usd"].to_numpy(np.float64)
+        cascade, falls, first, np.array(at_end, dtype=np.int64), bad["bad_debt_usd"].to_numpy(np.float64)
     )
     names = ["before", "after the shock", *(f"after round {t}" for t in range(last - 1))]
     told = cascade.provenance.arguments.get("shock")
-    moves = (
-        ", ".join(f"{asset} {_move(move)}" for asset, move in told.items()) if isinstance(told, Mapping) else str(told)
-    )
+    moves = moves_told(told) if isinstance(told, Mapping) else str(told)
     frames = tuple(zip(names, figures, strict=True))
     return Story("cascade", f"Cascade: {moves}", frames, node, frame, state, _why(cascade.triggers, places))
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({name: object for name in frame.columns if frame[name].dtype == "category"})
+
+
+def _never_better(events: Iterable[tuple[str, int, int]]) -> Iterable[tuple[str, int, int]]:
+    """Only the events that make a node worse than it was, in the order of frames."""
+    worst: dict[str, int] = {}
+    for label, frame, state in sorted(events, key=lambda event: event[1:]):
+        if state > worst.get(label, 0):
+            worst[label] = state
+            yield label, frame, state
 
 
 def _asset_events(falls: pd.DataFrame) -> Iterable[tuple[str, int, int]]:
@@ -113,7 +124,7 @@ def _sorted(events: Sequence[tuple[str, int, int]], places: Mapping[str, int]) -
 
 
 def _cascade_figures(
-    cascade: Cascade, falls: pd.DataFrame, ruined: Ints, bad_debt: Floats
+    cascade: Cascade, falls: pd.DataFrame, first: Ints, ruined: Ints, bad_debt: Floats
 ) -> list[tuple[tuple[str, str], ...]]:
     """Tell prices of the hardest hit, what the book is worth less, who was liquidated, what is not repaid."""
     rounds, prices = cascade.rounds, cascade.prices
@@ -122,7 +133,6 @@ def _cascade_figures(
     units = np.bincount(book.asset, weights=sign * book.usd, minlength=prices.shape[1])
     hardest = falls.max().sort_values(ascending=False, kind="stable").head(PRICES)
     worst = [name for name, fall in hardest.items() if fall > 0.0]
-    first = _plain(cascade.liquidations[["round", "account"]]).drop_duplicates("account")["round"].to_numpy()
     repaid = dict(zip(rounds["round"], rounds["repaid_usd"], strict=True)) if len(rounds) else {}
     figures, sum_repaid = [], 0.0
     for at in range(len(prices)):
@@ -130,7 +140,7 @@ def _cascade_figures(
         figures.append(
             (
                 ("Book worth less by", money(float(units @ falls.iloc[at].to_numpy(dtype=np.float64)))),
-                ("Accounts liquidated", f"{int((first + 2 <= at).sum()):,}"),
+                (LIQUIDATED, f"{int((first + 2 <= at).sum()):,}"),
                 ("Repaid", money(sum_repaid)),
                 ("Bad debt", money(float(bad_debt[ruined <= at].sum()))),
                 *((f"Price of {name}", _price(prices[name].iloc[at], falls[name].iloc[at])) for name in worst),
@@ -140,16 +150,7 @@ def _cascade_figures(
 
 
 def _price(price: float, fall: float) -> str:
-    return f"{money(price)} ({_move(-fall, 1)})" if fall else money(price)
-
-
-def _move(share: float, places: int = 0) -> str:
-    """Write a relative move as the page writes shares.
-
-    >>> _move(-0.4), _move(0.125, 1)
-    ('−40 %', '+12.5 %')
-    """
-    return f"{100.0 * share:+.{places}f} %".replace("-", "−")
+    return f"{money(price)} ({moved(-fall, 1)})" if fall else money(price)
 
 
 def _why(triggers: pd.DataFrame, places: Mapping[str, int]) -> tuple[tuple[int, int, int, float, str, int], ...]:
@@ -173,7 +174,7 @@ def what_if_stories(grid: WhatIf, places: Mapping[str, int]) -> list[Story]:
         figures = []
         for at, (fall, cascade) in enumerate(zip(grid.falls, cascades, strict=True)):
             states, told = _end(cascade) if cascade is not None else ({}, _nothing())
-            figures.append((f"{asset} {_move(-fall)}" if fall else f"{asset} as it is", told))
+            figures.append((f"{asset} {moved(-fall)}" if fall else f"{asset} as it is", told))
             before = {label: state for label, frame, state in events}
             changed = sorted(set(states) | {name for name, state in before.items() if state})
             events += [
@@ -191,7 +192,7 @@ def _check_given(grid: WhatIf, stories: list[Story]) -> None:
 
 
 def _nothing() -> tuple[tuple[str, str], ...]:
-    return (("Loss", "$0"), ("Accounts liquidated", "0"), ("Bad debt", "$0"))
+    return (("Loss", "$0"), (LIQUIDATED, "0"), ("Bad debt", "$0"))
 
 
 def _end(cascade: Cascade) -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
@@ -221,7 +222,7 @@ def _end(cascade: Cascade) -> tuple[dict[str, int], tuple[tuple[str, str], ...]]
     worst = str(falls.idxmax())
     figures = (
         ("Loss", money(cascade.loss_usd)),
-        ("Accounts liquidated", f"{int((accounts['seized_usd'] > 0.0).sum()):,}"),
+        (LIQUIDATED, f"{int((accounts['seized_usd'] > 0.0).sum()):,}"),
         ("Bad debt", money(cascade.bad_debt_usd)),
         (f"Price of {worst}", _price(float(prices[worst].iloc[-1]), float(falls[worst]))),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -21,6 +22,8 @@ __all__ = [
     "Classes",
     "digits",
     "money",
+    "moved",
+    "moves_told",
     "rank_classes",
     "shown",
     "written",
@@ -161,6 +164,24 @@ def money(usd: float) -> str:
             # half up on the shortest decimal, as a browser rounds
             return f"{sign}${Decimal(repr(float(short))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}{unit}"
     raise AssertionError("unreachable")  # pragma: no cover
+
+
+def moved(share: float, places: int | None = None) -> str:
+    """Write a relative move with so many decimals, or with as many as it takes, six digits at most.
+
+    >>> moved(-0.4), moved(0.125, 1), moved(-0.4004)
+    ('−40 %', '+12.5 %', '−40.04 %')
+    """
+    return f"{100.0 * share:{'+.6g' if places is None else f'+.{places}f'}} %".replace("-", "−")
+
+
+def moves_told(moves: Mapping[str, float]) -> str:
+    """Write a shock for people.
+
+    >>> moves_told({"ETH": -0.4, "DAI": 0.01})
+    'ETH −40 %, DAI +1 %'
+    """
+    return ", ".join(f"{asset} {moved(move)}" for asset, move in moves.items())
 
 
 def shown(label: str, kind: str, limit: int = 22) -> str:

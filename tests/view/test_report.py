@@ -130,12 +130,23 @@ def test_the_paper_compiles(which, request, tmp_path):
         ("a.html", {"author": "x" * 301}, "author: expected at most 300 characters, got 301"),
         ("a.html", {"shocks": {"DOGE": -0.1}}, "DOGE"),
         ("a.html", {"shocks": []}, "shocks: expected mappings of assets to moves"),
+        ("a.html", {"shocks": [{"ETH": -0.1}, {"ETH": -0.1}]}, "expected each once .*got twice: ETH −10 %"),
+        ("a.html", {"shocks": [{"ETH": "half"}]}, "shocks: expected numbers such as -0.3 as moves, got .*half"),
     ],
 )
 def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path, path, arguments, says):
     with pytest.raises(rg.InputError, match=says):
         rg.write_report(tmp_path / path, rg.datasets.load("toy"), **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_with_fewer_pictures_replaces_one_with_more(tmp_path):
+    snap, page = rg.datasets.load("toy"), tmp_path / "a.html"
+    rg.write_report(page, snap, shocks={"ETH": -0.4})
+    more = {path.name for path in (tmp_path / "a_latex").iterdir()}
+    rg.write_report(page, snap, shocks={"ETH": 0.0})
+    fewer = {path.name for path in (tmp_path / "a_latex").iterdir()}
+    assert fewer < more and {"report.tex", "references.bib"} <= fewer
 
 
 def test_a_page_that_is_no_report(tmp_path):

@@ -7,6 +7,7 @@ import riskgraph as rg
 from riskgraph.view.stories import HIT, RUINED, STRAIN, cascade_story, what_if_stories
 from riskgraph.view.style import money
 from riskgraph.view.what_if import fallen_assets, what_if_grid
+from tests.perpetual_books import book
 
 
 def places(snap):
@@ -47,7 +48,7 @@ def test_a_cascade_frame_by_frame(toy):
     }
     assert end["protocol:beta"] == RUINED and end["protocol:alpha"] == HIT  # lenders lose; a reserve bears it
     figures = [dict(told) for _, told in story.frames]
-    assert figures[0]["Accounts liquidated"] == "0" and figures[2]["Accounts liquidated"] == "2"
+    assert figures[0]["Margin accounts liquidated"] == "0" and figures[2]["Margin accounts liquidated"] == "2"
     assert figures[-1]["Bad debt"] == money(cascade.bad_debt_usd)
     why = {row[0]: row for row in story.why}
     bob = why[known["account:bob"]]
@@ -66,7 +67,9 @@ def test_what_if_is_the_end_of_each_fall(toy):
         assert {label for label, state in states.items() if state >= HIT and label.startswith("account:")} == {
             f"account:{who}" for who in seized
         }
-        assert dict(story.frames[at][1])["Accounts liquidated"] == f"{(cascade.accounts['seized_usd'] > 0).sum():,}"
+        assert (
+            dict(story.frames[at][1])["Margin accounts liquidated"] == f"{(cascade.accounts['seized_usd'] > 0).sum():,}"
+        )
 
 
 def test_assets_are_chosen_by_what_stands_on_them(toy):
@@ -138,4 +141,68 @@ def test_a_book_without_thresholds_has_no_health(toy):
         ),
         assets=pd.DataFrame({"asset": ["X", "Y"], "price": 1.0}),
     )
-    assert "health" not in rg.network_map(bare).facts.scores
+    drawn = rg.network_map(bare)
+    assert "health" not in drawn.facts.scores
+    (note,) = drawn.facts.notes
+    assert note.startswith("no health factors are shown: ") and note.split(": ", 1)[1][:40] in drawn.html
+
+
+def perpetuals():
+    """Two longs of BTC, one of which falls below maintenance; a short whose gain pays for nothing of it."""
+    return book(
+        ("ann", "USDC", "collateral", 500.0),
+        ("ann", "BTC", "long", 0.2, 20_000.0),
+        ("bob", "USDC", "collateral", 4_000.0),
+        ("bob", "BTC", "long", 0.2, 20_000.0),
+        ("cat", "USDC", "collateral", 4_000.0),
+        ("cat", "BTC", "short", 0.4, 20_000.0),
+    )
+
+
+def test_accounts_that_a_venue_closes_are_hit():
+    """Ann holds 500 against 4,000 of BTC: at −11 % she has 60 left, below 2 % of 3,560; bob has 3,560."""
+    snap = perpetuals()
+    cascade, known = rg.liquidation_cascade(snap, {"BTC": -0.11}), places(snap)
+    story = cascade_story(cascade, known)
+    end = states_at(story, len(story.frames), known)
+    assert end["account:ann"] == HIT and end["account:bob"] == end["account:cat"] == 0
+    assert end["protocol:hl"] >= STRAIN
+    assert dict(story.frames[-1][1])["Margin accounts liquidated"] == "1"
+
+
+def test_accounts_that_a_comet_absorbs_are_hit():
+    """Ann's 10 ETH at 80 count 720 against 750; no pair of hers is called, all of her is absorbed."""
+    ann = [("ann", "ETH", "collateral", 10.0), ("ann", "USDC", "debt", 750.0)]
+    snap = rg.Snapshot(
+        positions=pd.DataFrame(
+            [*ann, ("bob", "ETH", "collateral", 10.0), ("bob", "USDC", "debt", 50.0)],
+            columns=["account", "asset", "side", "amount"],
+        ).assign(protocol="comet"),
+        assets=pd.DataFrame({"asset": ["ETH", "USDC"], "price": [100.0, 1.0]}),
+        protocols=pd.DataFrame([{"protocol": "comet", "rule": "compound_v3", "reserves": 1000.0}]),
+        markets=pd.DataFrame(
+            [{"protocol": "comet", "asset": "ETH", "liquidation_threshold": 0.9, "liquidation_factor": 0.95}]
+        ),
+    )
+    cascade, known = rg.liquidation_cascade(snap, {"ETH": -0.2}), places(snap)
+    assert "absorbed" in set(cascade.steps["action"])
+    story = cascade_story(cascade, known)
+    end = states_at(story, len(story.frames), known)
+    assert end["account:ann"] == HIT and end["account:bob"] == 0 and end["protocol:comet"] >= STRAIN
+    assert dict(story.frames[-1][1])["Margin accounts liquidated"] == "1"
+
+
+@pytest.mark.parametrize("shock", [{"ETH": -0.4}, {"ETH": -0.7}, {"stETH": -0.3}, {"ETH": -0.35, "USDC": -0.02}])
+def test_no_account_and_no_protocol_is_better_than_it_was(toy, shock):
+    story, known = cascade_story(rg.liquidation_cascade(toy, shock), places(toy)), places(toy)
+    before = states_at(story, 0, known)
+    for at in range(1, len(story.frames)):
+        now = states_at(story, at, known)
+        assert all(now[label] >= before[label] for label in known if not label.startswith("asset:"))
+        before = now
+
+
+def test_no_assets_to_fall_is_no_wish_for_all(toy):
+    with pytest.raises(rg.InputError, match="what_if: expected assets of the snapshot, got none"):
+        rg.network_map(toy, what_if=[])
+    assert not rg.network_map(toy, what_if=False).facts.stories

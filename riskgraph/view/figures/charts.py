@@ -39,6 +39,17 @@ def _finished(ax: Axes, title: str, source: str) -> Axes:
     return ax
 
 
+def _rows(ax: Axes, names: Sequence[str], ends: Sequence[float], told: Sequence[str], low: float = 0.0) -> None:
+    """Name the bars at their left, the first at the top, and write beside the end of each what it says."""
+    ax.set_yticks(range(len(names)), [shown(str(name), "", 26) for name in names], parse_math=False)
+    ax.invert_yaxis()
+    widest = max((abs(end) for end in ends), default=1.0) or 1.0
+    for place, (end, words) in enumerate(zip(ends, told, strict=True)):
+        ax.text(max(end, 0.0) + 0.015 * widest, place, words, fontsize=TEXT, va="center", color=INK)
+    ax.set_xlim(low, 1.25 * widest)
+    ax.set_xticks([])
+
+
 def bars(
     names: Sequence[str],
     values: Sequence[float],
@@ -75,16 +86,9 @@ def bars(
     ax = _axes(ax, 0.55 + ROW * max(len(names), 1))
     order = list(dict.fromkeys(groups))
     colours = [FLOW_COLOURS[order.index(one) % len(FLOW_COLOURS)] for one in groups] or FLOW_COLOURS[0]
-    places = range(len(names))
-    ax.barh(places, values, color=colours, height=0.72)
-    ax.set_yticks(places, [shown(str(name), "", 26) for name in names], parse_math=False)
-    ax.invert_yaxis()
-    widest = max((abs(value) for value in values), default=1.0) or 1.0
-    for place, value in zip(places, values, strict=True):
-        told = money(value) if unit == "USD" else f"{value:.3g}"
-        ax.text(max(value, 0.0) + 0.015 * widest, place, told, fontsize=TEXT, va="center", color=INK)
-    ax.set_xlim(min(0.0, *values, 0.0) if len(values) else 0.0, 1.25 * widest)
-    ax.set_xticks([])
+    ax.barh(range(len(names)), values, color=colours, height=0.72)
+    told = [money(value) if unit == "USD" else f"{value:.3g}" for value in values]
+    _rows(ax, names, values, told, min(0.0, *values, 0.0))
     for name in order:
         at = order.index(name)
         ax.plot([], [], "s", color=FLOW_COLOURS[at % len(FLOW_COLOURS)], label=name, markersize=4)
@@ -118,13 +122,7 @@ def stacked(
             range(len(names)), values, left=left, height=0.72, color=FLOW_COLOURS[at % len(FLOW_COLOURS)], label=name
         )
         left = [start + value for start, value in zip(left, values, strict=True)]
-    ax.set_yticks(range(len(names)), [shown(str(name), "", 26) for name in names], parse_math=False)
-    ax.invert_yaxis()
-    widest = max(left, default=1.0) or 1.0
-    for place, value in enumerate(left):
-        ax.text(value + 0.015 * widest, place, money(value), fontsize=TEXT, va="center", color=INK)
-    ax.set_xlim(0.0, 1.25 * widest)
-    ax.set_xticks([])
+    _rows(ax, names, left, [money(value) for value in left])
     ax.legend(
         fontsize=TEXT - 1, frameon=False, ncols=len(parts), loc="upper right", bbox_to_anchor=(1.0, 0.0),
         handlelength=1.0, columnspacing=1.0,

@@ -134,7 +134,8 @@ function hopsControl(box, state, act) {
 function chainList(box, data, i, act) {
   const chains = chainsOf(data, i);
   if (!chains.length) return;
-  box.append(element("h3", {}, "Chains of reuse through it"));
+  const all = chainsOf(data, i, Infinity).length;
+  box.append(element("h3", {}, `Chains of reuse through it${all > chains.length ? `: the largest ${chains.length} of ${all}` : ""}`));
   const path = (chain) => element("span", {}, ...chain.nodes.flatMap((node, k) => [k ? " → " : "", link(data, node, act)]), element("small", { class: "quiet" }, ` ${chain.side}`));
   box.append(table(["from base to protocol", "USD"], chains.map((chain) => [path(chain), money(chain.usd)])));
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskgraph.errors import InputError
-from riskgraph.view.style import money
+from riskgraph.view.style import money, moves_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
     from riskgraph.view.network import NetworkMap
 
-__all__ = ["LIMIT", "Content", "Picture", "Section", "Table", "checked_shocks", "content_of"]
+__all__ = ["LIMIT", "PICTURES", "SIZE", "Content", "Picture", "Section", "Table", "checked_shocks", "content_of"]
 
+PICTURES = ("network", "ranking", "chains", "prices", "losses", "isolation")  # those that a report may have
+SIZE = (5.2, 3.4)  # of a picture, inches
 LIMIT = 300  # characters of a title or an author
 FALLS = (-0.10, -0.20, -0.40)
 Shock = dict[str, float]
@@ -116,7 +118,15 @@ def checked_shocks(
     given = [shocks] if isinstance(shocks, Mapping) else list(shocks)
     if not given or not all(isinstance(one, Mapping) and one for one in given):
         raise InputError(f"shocks: expected mappings of assets to moves such as {{'ETH': -0.3}}, got {shocks!r}")
-    return tuple({str(asset): float(move) for asset, move in one.items()} for one in given)
+    try:
+        told = tuple({str(asset): float(move) for asset, move in one.items()} for one in given)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"shocks: expected numbers such as -0.3 as moves, got {shocks!r}") from error
+    names = [moves_told(shock) for shock in told]  # figures are kept by them
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"shocks: expected each once (moves told by six digits), got twice: {'; '.join(twice)}")
+    return told
 
 
 def content_of(snap: Snapshot, shocks: Any, title: str, author: str) -> Content:
@@ -143,15 +153,6 @@ def _played(snap: Snapshot, shock: Shock) -> Cascade:
     from riskgraph.margin.cascading import liquidation_cascade
 
     return liquidation_cascade(snap, shock)
-
-
-def said(shock: Mapping[str, float]) -> str:
-    """Write a shock for people.
-
-    >>> said({"ETH": -0.4})
-    'ETH −40 %'
-    """
-    return ", ".join(f"{asset} {100.0 * move:+.0f} %".replace("-", "−") for asset, move in shock.items())
 
 
 def _data(draft: _Draft) -> None:
@@ -238,13 +239,13 @@ def _calls(draft: _Draft) -> None:
     for shock in draft.shocks:
         calls = margin_calls(draft.snap, shock)
         draft.calls.append(str(calls.provenance))
-        words.append(f"{said(shock)}: {calls.summary()}")
-        draft.figures[f"calls required, {said(shock)}"] = float(calls.calls["required_usd"].sum())
+        words.append(f"{moves_told(shock)}: {calls.summary()}")
+        draft.figures[f"calls required, {moves_told(shock)}"] = float(calls.calls["required_usd"].sum())
         if len(calls.calls):
             columns = ["account", "protocol", "required_usd", "paid_usd", "unmet_usd"]
             tables.append(
                 Table(
-                    f"Margin calls, {said(shock)}",
+                    f"Margin calls, {moves_told(shock)}",
                     calls.calls[columns].sort_values("required_usd", ascending=False, kind="stable"),
                 )
             )
@@ -259,15 +260,16 @@ def _cascades(draft: _Draft, cascades: Sequence[Cascade]) -> None:
         row = {
             "loss_usd": cascade.loss_usd,
             "bad_debt_usd": cascade.bad_debt_usd,
+            "uncovered_usd": cascade.uncovered_usd,
             "liquidated": int((cascade.accounts["seized_usd"] > 0.0).sum()),
             "rounds": cascade.n_rounds,
             "amplification": cascade.amplification,
         }
-        draft.figures |= {f"{name}, {said(shock)}": float(value) for name, value in row.items()}
+        draft.figures |= {f"{name}, {moves_told(shock)}": float(value) for name, value in row.items()}
         draft.calls.append(str(cascade.provenance))
-        rows.append({"shock": said(shock), **row})
+        rows.append({"shock": moves_told(shock), **row})
     worst = max(range(len(cascades)), key=lambda at: cascades[at].loss_usd)
-    cascade, name = cascades[worst], said(draft.shocks[worst])
+    cascade, name = cascades[worst], moves_told(draft.shocks[worst])
     pictures = [Picture("prices", f"Prices after {name}.", lambda ax: cascade.plot(ax))]
     if len(cascade.losses):
         pictures.append(
@@ -323,7 +325,7 @@ def _methods(draft: _Draft) -> None:
 
 
 def _headline(draft: _Draft) -> tuple[tuple[str, str], ...]:
-    figures, last = draft.figures, said(draft.shocks[-1])
+    figures, last = draft.figures, moves_told(draft.shocks[-1])
     unique = figures["reuse_unique"]
     return (
         ("Collateral", money(figures["collateral_usd"])),

@@ -11,9 +11,9 @@ from typing import Any
 
 from riskgraph.provenance import VERSION
 from riskgraph.showing import html_table
+from riskgraph.view.figures.saving import picture_bytes
 from riskgraph.view.page import safe_json
-from riskgraph.view.report.content import Content
-from riskgraph.view.report.drawing import drawn
+from riskgraph.view.report.content import SIZE, Content
 from riskgraph.view.report.references import cited
 
 __all__ = ["html_page"]
@@ -45,7 +45,11 @@ def html_page(content: Content, snapshot: str) -> str:
         for s in content.sections
         for t in s.tables
     }
-    pictures = {p.name: base64.b64encode(drawn(p, "svg")).decode() for s in content.sections for p in s.pictures}
+    pictures = {
+        p.name: base64.b64encode(picture_bytes(p.draw, "svg", SIZE)).decode()
+        for s in content.sections
+        for p in s.pictures
+    }
     told: dict[str, Any] = {
         "title": content.title, "author": content.author, "version": VERSION, "digest": content.digest,
         "snapshot": snapshot, "shocks": list(content.shocks), "figures": content.figures,

@@ -7,17 +7,17 @@ from typing import Any
 
 from riskgraph.provenance import VERSION
 from riskgraph.showing import latex_table, latex_text
-from riskgraph.view.report.content import Content
-from riskgraph.view.report.drawing import drawn
+from riskgraph.view.figures.saving import picture_bytes
+from riskgraph.view.report.content import PICTURES, SIZE, Content
 from riskgraph.view.report.page import asset
 from riskgraph.view.report.references import bibtex, cited
 
 __all__ = ["paper_files", "write_paper"]
 
 
-def paper_files(content: Content) -> set[str]:
-    """Names of the files that the folder has."""
-    return {"report.tex", "references.bib", *(f"{p.name}.pdf" for s in content.sections for p in s.pictures)}
+def paper_files() -> set[str]:
+    """Names of the files that the folder may have, whatever the book and the shocks."""
+    return {"report.tex", "references.bib", *(f"{name}.pdf" for name in PICTURES)}
 
 
 def write_paper(content: Content, folder: Path) -> None:
@@ -34,4 +34,4 @@ def write_paper(content: Content, folder: Path) -> None:
     (folder / "references.bib").write_text(bibtex(cited(content.papers)), encoding="utf-8", newline="\n")
     for section in content.sections:
         for picture in section.pictures:
-            (folder / f"{picture.name}.pdf").write_bytes(drawn(picture, "pdf"))
+            (folder / f"{picture.name}.pdf").write_bytes(picture_bytes(picture.draw, "pdf", SIZE))

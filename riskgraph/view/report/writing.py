@@ -67,7 +67,7 @@ def write_report(
     latex, data = page.with_name(f"{page.stem}_latex"), page.with_name(f"{page.stem}_snapshot")
     text = html_page(content, data.name)
     built = {
-        *paper_files(content),
+        *paper_files(),
         *(f"report.{end}" for end in ("aux", "bbl", "blg", "log", "out", "toc", "pdf", "fls", "fdb_latexmk")),
     }
     with writing_folder(latex, built) as folder:
