@@ -10,6 +10,7 @@ import riskgraph as rg
 from riskgraph.cli_input import check_output, moves_of, read
 from riskgraph.cli_options import AssetShock, Liquidity, Model, Netting, Shock, Source, Totals, Verbose
 from riskgraph.cli_output import put, safe, working
+from riskgraph.view.style import TITLE
 
 __all__ = ["map_"]
 
@@ -25,6 +26,7 @@ def map_(
     totals: Totals = None, liquidity: Liquidity = None, model: Model = None, asset_shock: AssetShock = 0.10,
     netting: Netting = "family",
     top: Annotated[int | None, typer.Option(min=1, help="Draw only the largest accounts, so many.")] = None,
+    title: Annotated[str, typer.Option(help="What stands above the map.")] = TITLE,
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Draw the network as one interactive offline page; --shock plays a cascade on it."""
@@ -47,6 +49,8 @@ def map_(
             grid = what_if_grid(snap, what_if)
     with working(f"drawing {out}"):
         reused = rg.collateral_reuse(snap) if reuse else None
-        drawn = rg.network_map(graph, ranking=ranking, cascade=cascade, reuse=reused, what_if=grid, top=top)
+        drawn = rg.network_map(
+            graph, ranking=ranking, cascade=cascade, reuse=reused, what_if=grid, top=top, title=title
+        )
         drawn.save(out)
     put(f"{safe(out)}: {safe(repr(drawn).strip('<>'))}\n")

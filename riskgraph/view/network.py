@@ -19,11 +19,12 @@ from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
 from riskgraph.view.drawing import Drawing, draw
 from riskgraph.view.facts import Facts
+from riskgraph.view.figures.networks import network_picture
+from riskgraph.view.figures.saving import picture_bytes
 from riskgraph.view.given import Given
 from riskgraph.view.page import map_page
-from riskgraph.view.picture import map_picture
 from riskgraph.view.pyvis_page import pyvis_html, pyvis_network
-from riskgraph.view.style import money
+from riskgraph.view.style import TITLE, check_length, money, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkMap", "network_map"]
 
-TITLE = "Exposure network"
 BACKENDS = (None, "pyvis")
+SIZE = (9.0, 6.4)  # of the picture in a notebook, inches
 INLINE_BYTES = 2_000_000  # a larger page is not put into a notebook
 
 
@@ -56,17 +57,22 @@ class NetworkMap(Showing):
         None for the package's own page, ``pyvis`` for a pyvis page.
     provenance : Provenance
         Version, digest of the data, call.
+    title : str
+        What stands above the map.
     """
 
     drawing: Drawing
     facts: Facts
     backend: str | None
     provenance: Provenance
+    title: str = TITLE
 
     @cached_property
     def html(self) -> str:
         """The page: one file that asks for nothing from outside, the same text for the same input."""
-        return pyvis_html(self.drawing, TITLE) if self.backend == "pyvis" else map_page(self.drawing, TITLE, self.facts)
+        if self.backend == "pyvis":
+            return pyvis_html(self.drawing, self.title)
+        return map_page(self.drawing, self.title, self.facts)
 
     def save(self, path: str | Path) -> Path:
         """Write the page, beside its place first and then renamed, so that no half-written file is left.
@@ -141,16 +147,20 @@ class NetworkMap(Showing):
 
     def _picture(self) -> str:
         """Give the closed map as an image: notebooks that are not trusted take out a drawing, not an image."""
-        data = base64.b64encode(map_picture(self.drawing).encode()).decode()
+        data = base64.b64encode(self._png).decode()
         alt = html.escape(f"Network map: {self.drawing.headline()}")
-        return f'<img alt="{alt}" style="width:100%;max-width:900px" src="data:image/svg+xml;base64,{data}">'
+        return f'<img alt="{alt}" style="width:100%;max-width:900px" src="data:image/png;base64,{data}">'
+
+    @cached_property
+    def _png(self) -> bytes:
+        return picture_bytes(lambda ax: network_picture(self.drawing, ax, lines=1_500, names=40), "png", SIZE)
 
     def _frame(self) -> str:
         """Put the page in a frame that may run its script and nothing else; too large a page is only named."""
         if len(self.html) > INLINE_BYTES:
             return "<p>The interactive map is larger than 2 MB: write it with .save(path) and open that file.</p>"
         return (
-            f'<iframe sandbox="allow-scripts allow-downloads" title="{TITLE}" '
+            f'<iframe sandbox="allow-scripts allow-downloads" title="{written(self.title)}" '
             'style="width:100%;height:720px;border:1px solid #ccc" '
             f'srcdoc="{html.escape(self.html)}"></iframe>'
         )
@@ -165,6 +175,7 @@ def network_map(
     what_if: bool | Sequence[str] | WhatIf | None = None,
     top: int | None = None,
     backend: str | None = None,
+    title: str = TITLE,
 ) -> NetworkMap:
     """Draw a network as one interactive page that works offline.
 
@@ -191,12 +202,14 @@ def network_map(
         how many are left out.
     backend : {None, "pyvis"}
         ``pyvis`` writes a pyvis page instead, for at most 1,000 nodes.
+    title : str, optional
+        What stands above the map and in the browser's tab, at most 300 characters.
 
     Raises
     ------
     InputError
         Something else than a graph or a snapshot; a ranking, a cascade, a reuse or a grid of other data; an unknown
-        backend.
+        backend; a title that is too long.
 
     Examples
     --------
@@ -211,14 +224,17 @@ def network_map(
     graph = _graph(graph_or_snapshot)
     if backend not in BACKENDS:
         raise InputError(f"backend: expected None or 'pyvis', got {backend!r}")
+    check_length("title", title)
     snap = None if isinstance(graph_or_snapshot, ExposureGraph) else graph_or_snapshot
     given = Given(snap, cascade, reuse, what_if)
     given.check(graph.digest)
     drawing = draw(graph, ranking, top)
     ranked = str(getattr(ranking, "provenance", None))
     arguments = {"ranking": ranked, "top": top, "backend": backend, **given.told()}
+    if title != TITLE:
+        arguments["title"] = title
     facts = given.facts(graph, drawing.labels)
-    return NetworkMap(drawing, facts, backend, Provenance("network_map", graph.digest, arguments))
+    return NetworkMap(drawing, facts, backend, Provenance("network_map", graph.digest, arguments), title)
 
 
 def _graph(given: Any) -> ExposureGraph:

@@ -19,7 +19,7 @@ from riskgraph.view.drawing import BUDGET, Drawing
 from riskgraph.view.facts import Facts
 from riskgraph.view.scores import COLUMNS
 from riskgraph.view.stories import STATES, Story
-from riskgraph.view.style import KIND_COLOURS, SHAPES, STATE_COLOURS, UNRANKED_COLOUR, money, written
+from riskgraph.view.style import KIND_COLOURS, SHAPES, STATE_COLOURS, UNRANKED_COLOUR, encodable, money, written
 
 __all__ = ["SCRIPTS", "joined_script", "map_page", "safe_json"]
 
@@ -52,7 +52,7 @@ def map_page(drawing: Drawing, title: str, facts: Facts) -> str:
     }
     template = Environment(autoescape=True, keep_trailing_newline=True).from_string(_asset("page.jinja"))
     return template.render(
-        title=title,
+        title=encodable(title),
         headline=drawing.headline(),
         source=_source(drawing, facts),
         **{name: Markup(text) for name, text in ours.items()},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import KINDS
 from riskgraph.view.drawing import Drawing
-from riskgraph.view.style import SHAPES, UNRANKED_COLOUR, money, shown
+from riskgraph.view.style import SHAPES, UNRANKED_COLOUR, money, shown, written
 
 if TYPE_CHECKING:
     from pyvis.network import Network
@@ -62,4 +61,4 @@ def pyvis_html(drawing: Drawing, title: str) -> str:
     text: str = pyvis_network(drawing).generate_html(notebook=False)
     text = re.sub(r"<link\b[^>]*https?://[^>]*>", "", text)
     text = re.sub(r"<script\b[^>]*\bsrc\s*=\s*[\"'](?:https?:)?//[^>]*>\s*</script>", "", text)
-    return text.replace("<head>", f"<head><title>{html.escape(title)}</title>", 1)
+    return text.replace("<head>", f"<head><title>{written(title)}</title>", 1)

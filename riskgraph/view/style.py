@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import numpy as np
 
 from riskgraph.arrays import Floats, Ints, read_only
+from riskgraph.errors import InputError
 
 __all__ = [
     "FLOW_COLOURS",
@@ -18,9 +19,12 @@ __all__ = [
     "PALETTE",
     "SHAPES",
     "STATE_COLOURS",
+    "TITLE",
     "UNRANKED",
     "Classes",
+    "check_length",
     "digits",
+    "encodable",
     "money",
     "moved",
     "moves_told",
@@ -40,6 +44,8 @@ FLOW_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"
 STATE_COLOURS = ("#c9d1da", "#f2cf5b", "#e8743b", "#6b1d3a")
 SHAPES = ("circle", "square", "diamond", "circle")
 # What a browser calls space.
+TITLE = "Exposure network"  # of a map that was given none
+LIMIT = 300  # characters of a title or an author
 SPACES = re.compile("[\\t-\\r \\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]+")
 # Classes thin out towards the top: classes of equal size would paint every node that matters in one colour.
 CUTS = (0.5, 0.8, 0.95, 0.99, 0.997, 0.999)  # shares of the ranked nodes below each cut, for 100 nodes and more
@@ -201,10 +207,33 @@ def shown(label: str, kind: str, limit: int = 22) -> str:
     return name
 
 
+def check_length(name: str, text: str) -> None:
+    """Refuse a title or a name that no page has room for.
+
+    Raises
+    ------
+    InputError
+        No text, or one of more than 300 characters.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{name}: expected a text, got {type(text).__name__}")
+    if len(text) > LIMIT:
+        raise InputError(f"{name}: expected at most {LIMIT} characters, got {len(text):,}")
+
+
 def written(label: str) -> str:
     """Escape a label for markup; half a surrogate pair, which no file in UTF-8 can hold, becomes U+FFFD.
 
     >>> written("<b>" + chr(0xD800))
     '&lt;b&gt;�'
     """
-    return html.escape(re.sub("[\ud800-\udfff]", "\ufffd", label))
+    return html.escape(encodable(label))
+
+
+def encodable(text: str) -> str:
+    """Put U+FFFD where half a surrogate pair stands, which no file in UTF-8 can hold.
+
+    >>> encodable("a" + chr(0xDC00))
+    'a�'
+    """
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)

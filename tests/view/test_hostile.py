@@ -1,8 +1,12 @@
 """No label ever runs or breaks the page, whatever stands in it, on any screen; and the page's policy holds."""
 
+import html
+from xml.etree import ElementTree as ET
+
 import pytest
 
-from tests.view.maps import bare_name, hostile_map
+import riskgraph as rg
+from tests.view.maps import MARKUP, bare_name, hostile_map, hostile_snapshot
 
 
 def test_hostile_labels_are_text_everywhere(opened):
@@ -65,3 +69,30 @@ def test_nothing_is_wider_than_a_small_screen(opened, width):
             watched.map("select", i)
             wide = watched.page.evaluate("() => document.documentElement.scrollWidth")
             assert wide <= width
+
+
+TITLE = f"{MARKUP} </title></h1><script>window.ran=1</script> {chr(0x202E)}{chr(0xD800)} {{{{ script }}}}"
+
+
+def test_a_hostile_title_is_text_everywhere(opened, tmp_path):
+    snap = hostile_snapshot()
+    drawn = rg.network_map(snap, title=TITLE)
+    told = TITLE.replace(chr(0xD800), "\ufffd")
+    with opened(drawn.html) as watched:
+        page = watched.page
+        assert page.title() == told and page.text_content("h1") == told
+        svg = watched.map("svg")
+        assert ET.fromstring(svg).find("{http://www.w3.org/2000/svg}title").text == told
+        assert page.evaluate("() => typeof window.ran") == "undefined"
+    with opened(f"<!doctype html><title>n</title><link rel=icon href='data:,'>{drawn._repr_html_()}") as watched:
+        assert watched.page.get_attribute("iframe", "title") == told
+        assert watched.page.evaluate("() => typeof window.ran") == "undefined"
+    assert f"<title>{html.escape(told)}</title>" in rg.network_map(snap, title=TITLE, backend="pyvis").html
+
+
+@pytest.mark.parametrize(
+    ("title", "says"), [("x" * 10_000, "at most 300 characters, got 10,000"), (3, "a text, got int")]
+)
+def test_titles_that_no_page_has_room_for(title, says):
+    with pytest.raises(rg.InputError, match=f"title: expected {says}"):
+        rg.network_map(hostile_snapshot(), title=title)

@@ -37,7 +37,7 @@ def test_everything_stands_on_the_page(founder, opened):
         words = "Data and assumptions, The network, Who matters, Collateral reuse, Margin calls, Cascades, Methods"
         assert titles == [*words.split(", "), "References", "Provenance"]
         assert page.locator(".headline dd").count() == 6
-        assert "Battiston" in page.inner_text("#references") and "contagion_centrality" in page.inner_text(
+        assert "Caldarelli" in page.inner_text("#references") and "contagion_centrality" in page.inner_text(
             "#provenance"
         )
         assert page.evaluate("() => Array.from(document.images).every((one) => one.naturalWidth > 0)")

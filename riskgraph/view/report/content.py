@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskgraph.errors import InputError
-from riskgraph.view.style import money, moves_told
+from riskgraph.view.report.formulas import Formula, formulas_of
+from riskgraph.view.report.references import Reference, cited_by
+from riskgraph.view.style import check_length, money, moves_told
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
     from riskgraph.margin.cascade_results import Cascade
+    from riskgraph.provenance import Provenance
     from riskgraph.snapshot.snapshot import Snapshot
     from riskgraph.view.network import NetworkMap
 
-__all__ = ["LIMIT", "PICTURES", "SIZE", "Content", "Picture", "Section", "Table", "checked_shocks", "content_of"]
+__all__ = ["PICTURES", "SIZE", "Content", "Picture", "Section", "Table", "checked_shocks", "content_of"]
 
 PICTURES = ("network", "ranking", "chains", "prices", "losses", "isolation")  # those that a report may have
 SIZE = (5.2, 3.4)  # of a picture, inches
-LIMIT = 300  # characters of a title or an author
 FALLS = (-0.10, -0.20, -0.40)
 Shock = dict[str, float]
 
@@ -48,14 +50,14 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One part of a report; ``formulas`` are LaTeX without dollars, plain text, and what each is."""
+    """One part of a report; ``formulas`` are those of the calls that were made."""
 
     title: str
     words: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     items: tuple[str, ...] = ()
-    formulas: tuple[tuple[str, str, str], ...] = ()
+    formulas: tuple[Formula, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +75,8 @@ class Content:
     sections : tuple of Section
     calls : tuple of str
         Provenance of every result that went into it.
-    papers : tuple of str
-        Keys of what is cited.
+    sources : tuple of Reference
+        What the docstrings of the calls cite.
     drawn : NetworkMap
         The interactive map.
     """
@@ -88,7 +90,7 @@ class Content:
     headline: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
     calls: tuple[str, ...]
-    papers: tuple[str, ...]
+    sources: tuple[Reference, ...]
     drawn: NetworkMap
 
 
@@ -100,8 +102,12 @@ class _Draft:
     shocks: tuple[Shock, ...]
     figures: dict[str, float] = field(default_factory=dict)
     sections: list[Section] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    papers: list[str] = field(default_factory=list)
+    calls: list[Provenance] = field(default_factory=list)
+    used: dict[str, Callable[..., Any]] = field(default_factory=dict)  # public calls that were made, by name
+
+    def use(self, *functions: Callable[..., Any]) -> None:
+        """Note calls whose formulas and sources the report gives."""
+        self.used |= {one.__name__: one for one in functions}
 
 
 def checked_shocks(
@@ -132,8 +138,7 @@ def checked_shocks(
 def content_of(snap: Snapshot, shocks: Any, title: str, author: str) -> Content:
     """Run everything that a report says."""
     for name, text in (("title", title), ("author", author)):
-        if len(text) > LIMIT:
-            raise InputError(f"{name}: expected at most {LIMIT} characters, got {len(text):,}")
+        check_length(name, text)
     draft = _Draft(snap, checked_shocks(snap, shocks))
     cascades = [_played(snap, shock) for shock in draft.shocks]
     _data(draft)
@@ -145,7 +150,7 @@ def content_of(snap: Snapshot, shocks: Any, title: str, author: str) -> Content:
     figures = {name: float(value) for name, value in draft.figures.items()}
     return Content(
         title, author, str(snap.as_of or ""), snap.digest, draft.shocks, figures, _headline(draft),
-        tuple(draft.sections), tuple(dict.fromkeys(draft.calls)), tuple(sorted(set(draft.papers))), drawn,
+        tuple(draft.sections), tuple(dict.fromkeys(map(str, draft.calls))), tuple(cited_by(draft.used.values())), drawn,
     )  # fmt: skip
 
 
@@ -163,6 +168,7 @@ def _data(draft: _Draft) -> None:
         draft.figures[f"{side}_usd"] = float(book.usd[book.rows(side)].sum())
     for name in ("account", "protocol", "asset"):
         draft.figures[f"{name}s"] = len(snap.labels(name))
+    draft.use(health)
     frame = health(snap)
     draft.figures["liquidatable"] = int(frame["status"].isin(["liquidatable", "insolvent"]).sum())
     owing = frame[np.isfinite(frame["health"])].sort_values("health", kind="stable")
@@ -194,6 +200,7 @@ def _network(draft: _Draft, cascades: Sequence[Cascade]) -> NetworkMap:
     from riskgraph.view.figures.networks import network_picture
     from riskgraph.view.network import network_map
 
+    draft.use(exposure_graph, contagion_centrality, collateral_reuse)
     graph = exposure_graph(draft.snap)
     ranking = contagion_centrality(graph)
     reuse = collateral_reuse(draft.snap, ranking=ranking)
@@ -227,18 +234,18 @@ def _network(draft: _Draft, cascades: Sequence[Cascade]) -> NetworkMap:
     draft.sections.append(
         Section("Collateral reuse", tuple(reuse.notes), tuple(parts), pictures if len(chains) else ())
     )
-    draft.calls += [str(graph.provenance), str(ranking.provenance), str(reuse.provenance)]
-    draft.papers += ["battiston2012", "bardoscia2015", "singh2011", "infante2020", "darlin2022"]
+    draft.calls += [one.provenance for one in (graph, ranking, reuse) if one.provenance is not None]
     return drawn
 
 
 def _calls(draft: _Draft) -> None:
     from riskgraph.margin.moment_calls import margin_calls
 
+    draft.use(margin_calls)
     tables, words = [], []
     for shock in draft.shocks:
         calls = margin_calls(draft.snap, shock)
-        draft.calls.append(str(calls.provenance))
+        draft.calls.append(calls.provenance)
         words.append(f"{moves_told(shock)}: {calls.summary()}")
         draft.figures[f"calls required, {moves_told(shock)}"] = float(calls.calls["required_usd"].sum())
         if len(calls.calls):
@@ -255,6 +262,9 @@ def _calls(draft: _Draft) -> None:
 def _cascades(draft: _Draft, cascades: Sequence[Cascade]) -> None:
     import pandas as pd
 
+    from riskgraph.margin.cascading import liquidation_cascade
+
+    draft.use(liquidation_cascade)
     rows = []
     for shock, cascade in zip(draft.shocks, cascades, strict=True):
         row = {
@@ -266,7 +276,7 @@ def _cascades(draft: _Draft, cascades: Sequence[Cascade]) -> None:
             "amplification": cascade.amplification,
         }
         draft.figures |= {f"{name}, {moves_told(shock)}": float(value) for name, value in row.items()}
-        draft.calls.append(str(cascade.provenance))
+        draft.calls.append(cascade.provenance)
         rows.append({"shock": moves_told(shock), **row})
     worst = max(range(len(cascades)), key=lambda at: cascades[at].loss_usd)
     cascade, name = cascades[worst], moves_told(draft.shocks[worst])
@@ -279,7 +289,6 @@ def _cascades(draft: _Draft, cascades: Sequence[Cascade]) -> None:
     draft.sections.append(
         Section("Cascades", (), (Table("Cascades by shock", pd.DataFrame(rows)),), tuple(pictures), items=notes)
     )
-    draft.papers += ["greenwood2015", "cont2017"]
 
 
 def _isolation(draft: _Draft) -> None:
@@ -288,40 +297,18 @@ def _isolation(draft: _Draft) -> None:
 
     if not draft.snap.book.rows("long", "short").any():
         return
+    draft.use(cross_margin_contagion)
     found = cross_margin_contagion(draft.snap, draft.shocks[-1])
     draft.figures["cross margin index"] = found.index
     draft.figures["margin saved by cross_usd"] = found.margin_saved_usd
-    draft.calls.append(str(found.provenance))
+    draft.calls.append(found.provenance)
     picture = Picture("isolation", "What forced closing costs, and what margin is needed.", lambda ax: found.plot(ax))
     draft.sections.append(Section("Cross against isolated margin", tuple(found.summary().splitlines()), (), (picture,)))
 
 
 def _methods(draft: _Draft) -> None:
-    formulas = (
-        (
-            r"h_i(t+1) = \min\{1, h_i(t) + \sum_j \Lambda_{ij} (h_j(t) - h_j(t-1))\}",
-            "hᵢ(t+1) = min{1, hᵢ(t) + Σⱼ Λᵢⱼ (hⱼ(t) − hⱼ(t−1))}",
-            "Distress of node i, with exposures in shares of its capital",
-        ),
-        (
-            r"R = \sum_i (h_i(T) - h_i(0)) v_i",
-            "R = Σᵢ (hᵢ(T) − hᵢ(0)) vᵢ",
-            "Contagion centrality: share of all value lost beyond the shock",
-        ),
-        (
-            r"U = G - H - B, \quad G / U",
-            "U = G − H − B, G ÷ U",
-            "Unique collateral and its multiplier: gross less rehypothecated less looped",
-        ),
-        (
-            r"HF = \sum_c LT_c V_c / \sum_d D_d",
-            "HF = Σ LT · V ÷ Σ D",
-            "Health factor: collateral, each at its threshold, by debt; liquidation below 1",
-        ),
-    )
-    draft.sections.append(
-        Section("Methods", ("Formulas and conventions are those of the package's documentation.",), formulas=formulas)
-    )
+    words = "Each formula with the call that computes it; symbols, conventions and sources stand in its documentation."
+    draft.sections.append(Section("Methods", (words,), formulas=formulas_of(draft.used)))
 
 
 def _headline(draft: _Draft) -> tuple[tuple[str, str], ...]:

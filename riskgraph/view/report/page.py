@@ -14,7 +14,6 @@ from riskgraph.showing import html_table
 from riskgraph.view.figures.saving import picture_bytes
 from riskgraph.view.page import safe_json
 from riskgraph.view.report.content import SIZE, Content
-from riskgraph.view.report.references import cited
 
 __all__ = ["html_page"]
 
@@ -57,7 +56,7 @@ def html_page(content: Content, snapshot: str) -> str:
     template = Environment(autoescape=True, keep_trailing_newline=True).from_string(asset("report.html.jinja"))
     return template.render(
         content=content, csp=policy, style=Markup(style), version=VERSION, tables=tables, pictures=pictures,
-        papers=cited(content.papers), data=Markup(safe_json(told)),
+        data=Markup(safe_json(told)),
         map=Markup(html.escape(whole_map)) if len(whole_map) <= INLINE_BYTES else "",
     )  # fmt: skip
 

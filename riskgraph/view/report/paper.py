@@ -10,7 +10,7 @@ from riskgraph.showing import latex_table, latex_text
 from riskgraph.view.figures.saving import picture_bytes
 from riskgraph.view.report.content import PICTURES, SIZE, Content
 from riskgraph.view.report.page import asset
-from riskgraph.view.report.references import bibtex, cited
+from riskgraph.view.report.references import bibtex
 
 __all__ = ["paper_files", "write_paper"]
 
@@ -31,7 +31,7 @@ def write_paper(content: Content, folder: Path) -> None:
     tables = {t.caption: latex_table(t.frame, rows=t.rows) for s in content.sections for t in s.tables}
     text = template.render(content=content, tables=tables, tex=latex_text, version=VERSION)
     (folder / "report.tex").write_text(text, encoding="utf-8", newline="\n")
-    (folder / "references.bib").write_text(bibtex(cited(content.papers)), encoding="utf-8", newline="\n")
+    (folder / "references.bib").write_text(bibtex(content.sources), encoding="utf-8", newline="\n")
     for section in content.sections:
         for picture in section.pictures:
             (folder / f"{picture.name}.pdf").write_bytes(picture_bytes(picture.draw, "pdf", SIZE))
