@@ -31,6 +31,7 @@ from riskgraph.cli_options import (
 )
 from riskgraph.cli_output import as_csv, as_json, put, render, safe, working, write_tables, written
 from riskgraph.errors import InputError
+from riskgraph.wording import counted
 
 __all__ = ["cascade", "watch"]
 
@@ -106,7 +107,7 @@ def watch(
         else:
             put(_csv_line(row.values()) if csv else _line(crossing))
     if not (json or csv):
-        put(f"{told.n:,} tick{'s' if told.n != 1 else ''}, {n:,} crossing{'s' if n != 1 else ''}\n")
+        put(f"{counted(told.n, 'tick')}, {counted(n, 'crossing')}\n")
 
 
 class _Counted:

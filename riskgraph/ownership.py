@@ -13,12 +13,12 @@ from scipy.sparse import linalg as sparse_linalg
 
 from riskgraph.arrays import Floats, Ints, Labels, read_only
 from riskgraph.contagion.sale_rules import told_matrix, told_values
-from riskgraph.contagion.wording import counted
 from riskgraph.errors import ConvergenceError, InputError
 from riskgraph.graph.matrices import listed
 from riskgraph.ownership_inputs import ROUNDING, checked_limits, checked_shares, held_outside, primitive_values
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -40,7 +40,7 @@ class CollateralReuse(Showing):
     asset, it is that of the rows that stand on it, directly or through wrappers, in proportion to value; a wrapper's
     is thus part of its base's. Accounts, protocols, and bases (with protocols that tokens are claims on) each add up
     to the same ``totals["reused"]`` = H + B. (In a family of several bases, and for an LP token whose deposits are
-    here only in part, ``multipliers`` divides H + B over bases otherwise, by METHODS 6; the sum is the same.)
+    here only in part, ``multipliers`` divides H + B over bases otherwise, in proportion to G − H; the sum is the same.)
 
     Attributes
     ----------

@@ -23,6 +23,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "reference: compares with figures that the project did not make")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take minutes each, so that no worker is left with one of them alone at the end."""
+    items.sort(key=lambda item: item.path.name not in ("test_site.py", "test_quickstart.py"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     if not DATA.is_dir():

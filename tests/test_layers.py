@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "riskgraph"
 # From the roof down. A module belongs to the room of its first name: eigen, cli_output -> cli, snapshot.store.
 # Figures and their colours know numbers and labels alone, so that results of every room can show themselves.
 ROOMS = (
-    ("errors", "arrays", "provenance", "files", "showing", "view.style", "view.figures"),
+    ("errors", "arrays", "provenance", "files", "showing", "wording", "view.style", "view.figures"),
     ("snapshot",),
     ("readers",),
     ("margin",),

@@ -15,9 +15,9 @@ from riskgraph.contagion import sale_tables as tables
 from riskgraph.contagion.forced_sales import Constraint, Outcome, leverage_targeting, threshold
 from riskgraph.contagion.overlaps import Overlap, overlap_of
 from riskgraph.contagion.portfolio_holdings import Portfolios
-from riskgraph.contagion.wording import counted
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,9 +23,9 @@ from riskgraph.contagion.valuation_inputs import (
     told_network,
     vector_of,
 )
-from riskgraph.contagion.wording import counted
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

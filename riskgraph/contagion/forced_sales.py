@@ -9,8 +9,8 @@ from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, summed
 from riskgraph.contagion.portfolio_holdings import Portfolios
-from riskgraph.contagion.wording import counted
 from riskgraph.errors import ConvergenceError
+from riskgraph.wording import counted
 
 __all__ = ["LEVEL_DEPENDENT", "LINEAR", "Constraint", "Outcome", "Round", "leverage_targeting", "threshold"]
 

@@ -14,9 +14,9 @@ from scipy import sparse
 from riskgraph.arrays import Floats, Labels
 from riskgraph.contagion.amounts import told_usd, usd
 from riskgraph.contagion.fictitious import TOLERANCE, Debts
-from riskgraph.contagion.wording import counted
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.matrices import check_orientation
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ from scipy.sparse import linalg as sparse_linalg
 
 from riskgraph.arrays import Floats, Ints, read_only, summed
 from riskgraph.contagion.perron import perron_pair
-from riskgraph.contagion.wording import counted
 from riskgraph.errors import ConvergenceError
+from riskgraph.wording import counted
 
 __all__ = ["Overlap", "overlap_of"]
 

@@ -10,7 +10,6 @@ import numpy as np
 from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, Labels, read_only, summed
-from riskgraph.contagion.wording import counted
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.holdings import holdings_of, netted
 from riskgraph.graph.matrices import listed
@@ -18,6 +17,7 @@ from riskgraph.margin.impact import depths
 from riskgraph.snapshot.options import option_notes, option_usd, stands_for
 from riskgraph.snapshot.requirements import unrealised_pnl
 from riskgraph.snapshot.shocks import price_moves
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot

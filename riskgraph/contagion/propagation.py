@@ -13,11 +13,12 @@ from riskgraph.arrays import Bools, Floats, read_only
 from riskgraph.contagion.models import DEFAULTED, chosen_model
 from riskgraph.contagion.roots import leverage_root
 from riskgraph.contagion.spreading import Rules, spread, system
-from riskgraph.contagion.wording import counted, in_force
+from riskgraph.contagion.wording import in_force
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ASSET, KINDS, ExposureGraph
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

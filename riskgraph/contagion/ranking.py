@@ -16,11 +16,12 @@ from riskgraph.contagion.ranking_notes import grows, growth_notes, left_out_note
 from riskgraph.contagion.roots import leverage_root
 from riskgraph.contagion.sources import Effects, chosen_sources, effects_of, group_shocks, node_shocks, once
 from riskgraph.contagion.spreading import Rules, system
-from riskgraph.contagion.wording import counted, in_force
+from riskgraph.contagion.wording import in_force
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ACCOUNT, ASSET, KINDS, NODE, PROTOCOL, ExposureGraph
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from riskgraph.arrays import Bools, Ints
 from riskgraph.contagion.propagation import starts_defaulted
 from riskgraph.contagion.sources import left_out_bound
 from riskgraph.contagion.spreading import Rules, System
-from riskgraph.contagion.wording import counted
 from riskgraph.graph.exposure import ACCOUNT, ASSET, ExposureGraph
+from riskgraph.wording import counted
 
 __all__ = ["grows", "growth_notes", "left_out_notes", "shock_notes", "silent_notes"]
 

@@ -13,10 +13,10 @@ from riskgraph.arrays import Floats, Labels
 from riskgraph.contagion import portfolio_holdings as held
 from riskgraph.contagion.forced_sales import LEVEL_DEPENDENT, LINEAR, Constraint, Outcome
 from riskgraph.contagion.portfolio_holdings import Portfolios
-from riskgraph.contagion.wording import counted
 from riskgraph.errors import Faults, InputError
 from riskgraph.graph.matrices import listed
 from riskgraph.snapshot.snapshot import Snapshot
+from riskgraph.wording import counted
 
 __all__ = [
     "constraint",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskgraph.contagion.sale_rules import in_words
-from riskgraph.contagion.wording import counted
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,10 +13,10 @@ from riskgraph.arrays import Bools, Floats, Ints, Labels, read_only
 from riskgraph.contagion.amounts import usd
 from riskgraph.contagion.fictitious import TOLERANCE, Debts, greatest, least
 from riskgraph.contagion.obligations import checked_recoveries, read_obligations
-from riskgraph.contagion.wording import counted
 from riskgraph.errors import InputError
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd

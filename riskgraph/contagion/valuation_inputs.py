@@ -20,10 +20,10 @@ from riskgraph.contagion.valuation_functions import (
     BalanceSheets,
     ValuationFunction,
 )
-from riskgraph.contagion.wording import counted
 from riskgraph.errors import InputError
 from riskgraph.graph.exposure import ExposureGraph
 from riskgraph.graph.matrices import listed
+from riskgraph.wording import counted
 
 __all__ = ["as_told", "chosen_valuation", "network_of", "notes_on", "terms_of", "told_network", "vector_of"]
 

@@ -1,16 +1,13 @@
-"""How results count things and name the terms under which they ran."""
+"""How results name the terms under which they ran."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["counted", "in_force"]
+from riskgraph.wording import counted
 
-
-def counted(count: int, thing: str) -> str:
-    """Write a number of things: ``1 round``, ``2 rounds``."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+__all__ = ["in_force"]
 
 
 def in_force(model: str, arguments: Mapping[str, Any]) -> str:

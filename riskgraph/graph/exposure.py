@@ -14,6 +14,7 @@ from riskgraph.arrays import Bools, Floats, Ints, Labels, read_only
 from riskgraph.errors import InputError
 from riskgraph.graph.matrices import by_label, checked_matrix, leverage_of, listed, weights_of
 from riskgraph.provenance import Provenance
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import igraph
@@ -110,11 +111,11 @@ class ExposureGraph:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        kinds = ", ".join(f"{count:,} {name}{'s' if count != 1 else ''}" for name, count in self.counts.items())
+        kinds = ", ".join(counted(count, name) for name, count in self.counts.items())
         return (
-            f"<ExposureGraph: {kinds}; {self.exposures.nnz:,} edge{'s' if self.exposures.nnz != 1 else ''}; "
+            f"<ExposureGraph: {kinds}; {counted(self.exposures.nnz, 'edge')}; "
             f"total exposure ${self.exposures.sum():,.0f}; "
-            f"{self.component_count:,} component{'s' if self.component_count != 1 else ''}>"
+            f"{counted(self.component_count, 'component')}>"
         )
 
     @cached_property

@@ -14,6 +14,7 @@ from riskgraph.margin.cascade_flows import BEARERS
 from riskgraph.margin.venue_frames import open_debts, steps_frame, uncovered_at_market
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ class Cascade(Showing):
 
     @cached_property
     def bearers(self) -> pd.DataFrame:
-        """Change of wealth of borrowers, lenders, protocols, liquidators and market by reason (METHODS 5.7)."""
+        """Change of wealth of borrowers, lenders, protocols, liquidators and market by reason."""
         return frames.bearers_frame(self.run)
 
     @cached_property
@@ -127,7 +128,7 @@ class Cascade(Showing):
 
     @cached_property
     def conservation(self) -> float:
-        """Largest relative gap of the identities of METHODS 5.7, over all rounds: units, and money by bearer."""
+        """Largest relative gap of the identities of conservation, over all rounds: units, and money by bearer."""
         run = self.run
         scale = max(sum(abs(usd) for reason in run.flows.usd.values() for usd in reason.values()), 1e-300)
         gaps = [abs(run.end_wealth[b] - run.start_wealth[b] - run.flows.total(b)) for b in BEARERS]
@@ -142,7 +143,7 @@ class Cascade(Showing):
         """Say in a line what happened."""
         hit = int((self.accounts["seized_usd"] > 0.0).sum())
         return (
-            f"{self.n_rounds} round{'s' if self.n_rounds != 1 else ''}: {hit:,} margin accounts liquidated, "
+            f"{counted(self.n_rounds, 'round')}: {counted(hit, 'margin account')} liquidated, "
             f"${self.rounds['repaid_usd'].sum():,.0f} repaid, ${self.bad_debt_usd:,.0f} of bad debt, loss "
             f"${self.loss_usd:,.0f} ({self.amplification:.3g} × that of the shock)"
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LendingStates"]
 
-WORTH_COMPILING = 50_000  # margin accounts from which compiled code makes up for loading numba
+WORTH_COMPILING = 1_000  # margin accounts from which compiled code makes up for loading numba
 _PARTS = 8  # pieces of work for threads
 
 

@@ -16,6 +16,7 @@ from riskgraph.margin.rounding import plain
 from riskgraph.margin.rules.shelf import rule_named
 from riskgraph.provenance import Provenance
 from riskgraph.snapshot.snapshot import check_snapshot
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +176,7 @@ def liquidate(
     arguments: dict[str, Any] = {"protocol": protocol, "accounts": tuple(accounts)}
     arguments |= {name: value for name, value in asked.items() if value is not None}
     done = int((steps["refused"] == "").sum())
-    note = f"{done} liquidation call{'s' if done != 1 else ''} carried out at {protocol}"
+    note = f"{counted(done, 'liquidation call')} carried out at {protocol}"
     return Liquidated(
         snap,
         snapshot_after(ledger, note),

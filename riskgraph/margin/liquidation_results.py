@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from riskgraph.margin.dutch_auction import AUCTION_COLUMNS, Auction
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +118,7 @@ class Liquidated(Showing):
         """Say in a line how many calls did what."""
         done = self.steps[self.steps["refused"] == ""]
         return (
-            f"{len(self.steps)} call{'s' if len(self.steps) != 1 else ''}, {len(self.steps) - len(done)} refused: "
+            f"{counted(len(self.steps), 'call')}, {len(self.steps) - len(done)} refused: "
             f"${done['repaid_usd'].sum():,.0f} repaid, ${done['seized_usd'].sum():,.0f} seized, "
             f"${done['bad_debt_usd'].sum():,.0f} of bad debt"
         )

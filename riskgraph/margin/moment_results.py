@@ -10,6 +10,7 @@ from riskgraph.margin import moment_frames as frames
 from riskgraph.margin.moment_frames import Moment
 from riskgraph.provenance import Provenance
 from riskgraph.showing import Showing
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,8 +82,8 @@ class MarginCalls(Showing):
         calls, wallets = self.calls, self.wallets
         n, asked = len(calls), len(calls) - len(self.moment.unasked)
         said = (
-            f"{n:,} call{'s' if n != 1 else ''} on {calls['account'].nunique():,} "
-            f"account{'s' if calls['account'].nunique() != 1 else ''}: ${calls['required_usd'].sum():,.2f} required, "
+            f"{counted(n, 'call')} on {counted(calls['account'].nunique(), 'account')}: "
+            f"${calls['required_usd'].sum():,.2f} required, "
             f"${calls['from_wallet_usd'].sum():,.2f} paid from wallets, ${calls['from_excess_usd'].sum():,.2f} from "
             f"excess elsewhere, ${calls['unmet_usd'].sum():,.2f} unmet; {(calls['outcome'] == 'cured').sum():,} cured"
         )

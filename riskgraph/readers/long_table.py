@@ -13,6 +13,7 @@ from riskgraph.readers.files import SUFFIXES, read_table
 from riskgraph.snapshot.columns import first_rows
 from riskgraph.snapshot.schema import TABLES
 from riskgraph.snapshot.snapshot import Snapshot
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,6 +180,8 @@ def _with_totals(table: pa.Table, accounts: pd.DataFrame | None, path: Path) -> 
     totals = _checked_totals(path)
     sums = _side_sums(table)
     merged = totals.merge(sums, how="outer", on=_KEY, indicator=True).sort_values(_KEY, ignore_index=True)
+    # Totals are of collateral and debt: an account that has neither may stand in them, or not.
+    merged = merged[(merged["_merge"] != "right_only") | ~merged["neither"].eq(True)].reset_index(drop=True)
     faults = Faults(str(path))
     for side, words in (("left_only", "positions"), ("right_only", "the totals")):
         alone = merged[merged["_merge"] == side]
@@ -197,7 +200,7 @@ def _with_totals(table: pa.Table, accounts: pd.DataFrame | None, path: Path) -> 
     off = {side: frame[f"{side}_remainder_usd"] for side in ("collateral", "debt")}
     notes = [
         f"accounts.{side}_remainder_usd: published {side} less the rows', from {path.name}: "
-        f"{int((gap != 0).sum()):,} accounts, {gap[gap > 0].sum():+,.2f} and {gap[gap < 0].sum():+,.2f} USD"
+        f"{counted(int((gap != 0).sum()), 'account')}, {gap[gap > 0].sum():+,.2f} and {gap[gap < 0].sum():+,.2f} USD"
         for side, gap in off.items()
     ]
     unused = sorted(set(read_table(path).schema.names) - {*_KEY, "collateral_usd", "debt_usd", *_OF_ROW})
@@ -257,12 +260,13 @@ def _checked_totals(path: Path) -> pd.DataFrame:
 
 
 def _side_sums(table: pa.Table) -> Any:
-    """USD of collateral and debt rows by account and protocol."""
+    """USD of collateral and debt rows by account and protocol, and whether there is ``neither``."""
     if "usd" not in table.schema.names:
         raise InputError("totals: expected a column usd in the position table, against which totals are held")
     rows = table.select([*_KEY, "side", "usd"]).to_pandas().astype(dict.fromkeys((*_KEY, "side"), object))
     if rows["usd"].notna().any() and rows["usd"].dtype.kind not in "fiu":
         raise InputError(f"positions.usd: expected numbers, got values such as {_first_text(rows['usd'])!r}")
+    every = rows[rows["protocol"].notna() & (rows["protocol"] != "")][_KEY].drop_duplicates()
     rows = rows[rows["side"].isin(("collateral", "debt"))]
     blank = rows["usd"].isna()
     if blank.any():
@@ -280,6 +284,6 @@ def _side_sums(table: pa.Table) -> Any:
     for side in ("collateral", "debt"):
         if side not in wide:
             wide[side] = 0.0
-    return wide.rename(columns={"collateral": "collateral_rows", "debt": "debt_rows"})[
-        [*_KEY, "collateral_rows", "debt_rows"]
-    ]
+    named = wide.rename(columns={"collateral": "collateral_rows", "debt": "debt_rows"})
+    both = every.merge(named[[*_KEY, "collateral_rows", "debt_rows"]], how="left", on=_KEY)
+    return both.assign(neither=both["debt_rows"].isna()).fillna({"collateral_rows": 0.0, "debt_rows": 0.0})

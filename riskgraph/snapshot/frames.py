@@ -10,6 +10,7 @@ from riskgraph.snapshot.parameters import RULES
 from riskgraph.snapshot.prices import own_prices, par_debts
 from riskgraph.snapshot.schema import DOMAINS, KINDS, TABLES
 from riskgraph.snapshot.venues import defaults_taken
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["assumptions_of", "categories_of", "filled_frame", "protocol_terms"]
+
+
+# Why a protocol whose kind is not told is taken for one.
+SEEN = {"options": "options stand there", "perp": "longs or shorts stand there", "lending": "no long or short there"}
 
 
 def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], list[str]]:
@@ -28,12 +33,13 @@ def protocol_terms(snap: Snapshot) -> tuple[list[str], list[str], list[bool], li
     lends = np.full(len(names), -1)
     lends[table.code("protocol")] = table.flag("lends_collateral")
     notes = []
-    if venues.assumed_kind:
-        where = "options where options stand, perp where other longs or shorts stand, else lending"
-        notes.append(f"protocols.kind: taken as {where}, for {_some([names[at] for at in venues.assumed_kind])}")
-    if venues.assumed_rule:
-        told = _some([names[at] for at in venues.assumed_rule])
-        notes.append(f"protocols.rule: taken by kind (lending, perp or portfolio_margin) for {told}")
+    for one, why in SEEN.items():
+        taken = [names[at] for at in venues.assumed_kind if kind[at] == one]
+        if taken:
+            notes.append(f"protocols.kind: taken as {one} ({why}) for {_some(taken)}")
+    for one in dict.fromkeys(rule[at] for at in venues.assumed_rule):
+        taken = [names[at] for at in venues.assumed_rule if rule[at] == one]
+        notes.append(f"protocols.rule: taken as {one} (by kind) for {_some(taken)}")
     open_rule = [names[p] for p in range(len(names)) if lends[p] < 0 and rule[p] == "lending"]
     if open_rule:
         notes.append(f"protocols.lends_collateral: taken as true (rule lending) for {_some(open_rule)}")
@@ -118,7 +124,9 @@ def _entry_note(snap: Snapshot) -> list[str]:
     unknown = np.isnan(positions.number("entry_price"))
     blind = int((snap.book.rows("long", "short") & unknown & ~option).sum())
     paid = int((option & ~unknown).sum())
-    notes = [f"positions.entry_price: unknown in {blind:,} rows; unrealised PnL taken as 0 there"] if blind else []
+    notes = []
+    if blind:
+        notes.append(f"positions.entry_price: unknown in {counted(blind, 'row')}; unrealised PnL taken as 0 there")
     if paid:
         notes.append(f"positions.entry_price: not used in {paid:,} rows of options, which count with their value")
     return notes

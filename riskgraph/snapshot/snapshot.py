@@ -13,6 +13,7 @@ from riskgraph.errors import InputError
 from riskgraph.snapshot.building import Built, build
 from riskgraph.snapshot.digest import digest_of
 from riskgraph.snapshot.schema import TABLES
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -243,12 +244,10 @@ class Snapshot:
         usd = self.totals_usd
         held = sum(value for side, value in usd.items() if side in ("collateral", "deposit", "wallet", "long"))
 
-        def many(count: int, what: str) -> str:
-            return f"{count:,} {what}{'s' if count != 1 else ''}"
-
         return (
-            f"<Snapshot: {many(len(self.table('positions')), 'position')} of {many(counts['account'], 'account')} at "
-            f"{many(counts['protocol'], 'protocol')} in {many(counts['asset'], 'asset')}; "
+            f"<Snapshot: {counted(len(self.table('positions')), 'position')} of "
+            f"{counted(counts['account'], 'account')} at "
+            f"{counted(counts['protocol'], 'protocol')} in {counted(counts['asset'], 'asset')}; "
             f"${held:,.0f} long, ${usd.get('debt', 0.0) + usd.get('short', 0.0):,.0f} owed>"
         )
 

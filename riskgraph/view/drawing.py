@@ -14,6 +14,7 @@ from riskgraph.graph.exposure import ACCOUNT, KINDS, NODE, ExposureGraph
 from riskgraph.view.layout import Layout, arrange
 from riskgraph.view.scores import Scores, scores_of
 from riskgraph.view.style import KIND_COLOURS, UNRANKED, Classes, digits, money, rank_classes
+from riskgraph.wording import counted
 
 __all__ = ["BUDGET", "Drawing", "Lines", "draw"]
 
@@ -105,7 +106,7 @@ class Drawing:
 
     def headline(self) -> str:
         """Say what is on the map in one line."""
-        counts = ", ".join(f"{count:,} {kind}{'s' if count != 1 else ''}" for kind, count in self.counts.items())
+        counts = ", ".join(counted(count, kind) for kind, count in self.counts.items())
         return f"{counts or 'no nodes'}; {self.total_exposures:,} exposures of {money(self.total_usd)}"
 
 

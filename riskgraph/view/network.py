@@ -97,7 +97,7 @@ class NetworkMap(Showing):
         return pyvis_network(self.drawing)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a node by label: kind, size_usd, x, y, radius, hub, home (label of its hub), grouped, class_."""
+        """One row a node by label: kind, size_usd, x, y, radius, hub, home (label of its hub), grouped, ``class_``."""
         import pandas as pd
 
         drawing, layout = self.drawing, self.drawing.layout

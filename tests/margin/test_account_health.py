@@ -121,7 +121,7 @@ def test_perpetuals_by_hand():
     frame = by_account(snap)
     assert frame["health"].astype(float).to_dict() == pytest.approx({"a": 2.1875, "b": -410 / 600, "c": math.inf})
     assert frame["status"].to_dict() == {"a": "healthy", "b": "insolvent", "c": "healthy"}
-    assert any("entry_price: unknown in 1 rows" in line for line in snap.assumptions)
+    assert any("entry_price: unknown in 1 row;" in line for line in snap.assumptions)
 
 
 def test_what_is_missing_is_refused_by_name():

@@ -124,6 +124,15 @@ def test_totals_become_named_remainders(tmp_path):
     said = "\n".join(snap.assumptions)
     assert "published collateral less the rows', from accounts.csv: 2 accounts, +100.00 and -100.00" in said
     assert "not read from accounts.csv: emode" in said
+    # Totals are of collateral and debt; who only lends may stand in them, with nothing, or not.
+    lends = {"account": ["0xC3"], "protocol": ["one"], "asset": ["USDC"], "side": ["deposit"], "amount": [9.0]}
+    lender = write(pd.concat([ROWS, pd.DataFrame({**lends, "usd": [9.0]})]), tmp_path / "with_lender.csv")
+    nothing = pd.DataFrame({"account": ["0xC3"], "protocol": ["one"], "collateral_usd": [0.0], "debt_usd": [0.0]})
+    for more in (totals, pd.concat([totals, nothing])):
+        kept = read_snapshot(lender, totals=write(more.drop(columns="liq_threshold"), tmp_path / "more.csv"))
+        assert "0xC3" in kept.labels("account").to_pylist()
+    with pytest.raises(InputError, match=r"none in the totals, got 0xB2 at two"):
+        read_snapshot(rows, totals=write(totals.iloc[[0]], tmp_path / "fewer.csv"))
     with pytest.raises(InputError, match=r"expected every account of both files, none in positions, got 0xZ9 at one"):
         read_snapshot(rows, totals=write(totals.assign(account=["0xZ9", "0xB2"]), tmp_path / "other.csv"))
     with pytest.raises(InputError, match=r"totals.liquidation_threshold: expected the rows' 0.8, got 0.5 for 0xA1"):

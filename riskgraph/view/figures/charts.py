@@ -50,6 +50,28 @@ def _rows(ax: Axes, names: Sequence[str], ends: Sequence[float], told: Sequence[
     ax.set_xticks([])
 
 
+def _legend(ax: Axes, columns: int) -> None:
+    """Write what colours mean under the bars, where no bar is."""
+    ax.legend(
+        fontsize=TEXT - 1, frameon=False, ncols=columns, loc="upper right", bbox_to_anchor=(1.0, 0.0),
+        handlelength=1.0, columnspacing=1.0,
+    )  # fmt: skip
+
+
+def _spread(values: Sequence[float], room: float, low: float) -> list[float]:
+    """Move places of names, the highest first, so far apart that each has room, and none below the axes.
+
+    >>> [round(place, 1) for place in _spread([1.0, 0.05, 0.0], 0.1, 0.0)]
+    [1.0, 0.1, 0.0]
+    """
+    places: list[float] = []
+    for value in values:
+        places.append(min(value, places[-1] - room) if places else value)
+    for at in reversed(range(len(places))):
+        places[at] = max(places[at], low if at == len(places) - 1 else places[at + 1] + room)
+    return places
+
+
 def bars(
     names: Sequence[str],
     values: Sequence[float],
@@ -93,7 +115,7 @@ def bars(
         at = order.index(name)
         ax.plot([], [], "s", color=FLOW_COLOURS[at % len(FLOW_COLOURS)], label=name, markersize=4)
     if len(order) > 1:
-        ax.legend(fontsize=TEXT - 1, frameon=False, loc="lower right")
+        _legend(ax, len(order))
     return _finished(ax, f"{title} ({unit})" if title else "", source)
 
 
@@ -123,10 +145,7 @@ def stacked(
         )
         left = [start + value for start, value in zip(left, values, strict=True)]
     _rows(ax, names, left, [money(value) for value in left])
-    ax.legend(
-        fontsize=TEXT - 1, frameon=False, ncols=len(parts), loc="upper right", bbox_to_anchor=(1.0, 0.0),
-        handlelength=1.0, columnspacing=1.0,
-    )  # fmt: skip
+    _legend(ax, len(parts))
     return _finished(ax, f"{title} (USD)" if title else "", source)
 
 
@@ -157,10 +176,10 @@ def lines(
         ax.plot(at, values, color=colour, linewidth=1.3, marker="o" if len(at) < 15 else None, markersize=2.5)
         ends.append((float(values[-1]), str(name), colour))
     low, high = ax.get_ylim()
+    ends.sort(reverse=True)
     room = 0.065 * (high - low)
-    place = float("inf")
-    for value, name, colour in sorted(ends, reverse=True):  # names at the same end stand one under another
-        place = min(value, place - room)
+    places = _spread([value for value, _, _ in ends], room, low + 0.8 * room)
+    for place, (_, name, colour) in zip(places, ends, strict=True):  # names at the same end stand one under another
         words = shown(name, "", 16)
         beside: dict[str, Any] = {
             "textcoords": "offset points",

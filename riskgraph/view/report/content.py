@@ -12,6 +12,7 @@ from riskgraph.errors import InputError
 from riskgraph.view.report.formulas import Formula, formulas_of
 from riskgraph.view.report.references import Reference, cited_by
 from riskgraph.view.style import check_length, money, moves_told
+from riskgraph.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,7 +191,7 @@ def _data(draft: _Draft) -> None:
 
 def _counted(snap: Snapshot, domain: str) -> str:
     count = len(snap.labels(domain))
-    return f"{count:,} {domain}{'s' if count != 1 else ''}"
+    return counted(count, domain)
 
 
 def _network(draft: _Draft, cascades: Sequence[Cascade]) -> NetworkMap:
