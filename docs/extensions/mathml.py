@@ -10,6 +10,7 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+SPELT = {r"\{": r"\lbrace ", r"\}": r"\rbrace ", r"\_": "_"}  # which the converter knows by these names
 LOG = logging.getLogger(__name__)
 
 
@@ -34,8 +35,10 @@ def _lines(told: str) -> list[str]:
 
 
 def _converted(formula: str, node: nodes.Node, display: str) -> str:
+    for latex, plain in SPELT.items():
+        formula = formula.replace(latex, plain)
     told = convert(formula, display=display)
-    if "<mi>&</mi>" in told or "<mi>\\\\" in told:
+    if "\\" in told or "<mi>&</mi>" in told:
         LOG.warning("this formula cannot be written as MathML: %s", formula, location=node)
     return str(told)
 

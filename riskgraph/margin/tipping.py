@@ -101,7 +101,7 @@ def critical_fall(
 ) -> CriticalFall:
     r"""Find the smallest fall of an asset from which a cascade feeds itself.
 
-    .. math:: f^* = \min \big\{ f : S(f) \ge \text{multiple} \cdot S_0(f) > 0 \big\}
+    .. math:: f^* = \min \{ f : S(f) \ge \text{multiple} \cdot S_0(f) > 0 \}
 
     with S the USD sold in all rounds, at snapshot prices, and S₀ the same where no sale moves a price: what the fall
     itself forces to be sold is then the smaller part of what is sold. A grid is walked upwards until a cascade does,
