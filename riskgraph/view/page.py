@@ -78,10 +78,11 @@ def safe_json(value: Any) -> str:
 
 @cache
 def joined_script() -> str:
-    """All scripts as one: the modules in order, without their import lines and export words."""
+    """All scripts as one: the modules in order, without imports, export words and comments on lines of their own."""
     bodies = []
     for name in SCRIPTS:
-        text = re.sub(r"^import [^;]*;\n", "", _asset(name), flags=re.MULTILINE)
+        text = re.sub(r"^[ ]*(?:/\*\*.*?\*/|//[^\n]*)\n", "", _asset(name), flags=re.MULTILINE | re.DOTALL)
+        text = re.sub(r"\n{3,}", "\n\n", re.sub(r"^import [^;]*;\n", "", text, flags=re.MULTILINE))
         bodies.append(re.sub(r"^export ", "", text, flags=re.MULTILINE).strip())
     return '"use strict";\n(() => {\n' + "\n\n".join(bodies) + "\n})();\n"
 

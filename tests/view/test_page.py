@@ -272,4 +272,4 @@ def test_no_nodes_and_no_exposures_still_make_a_page(tmp_path):
     graph = ExposureGraph.from_matrix(np.zeros((2, 2)), [1.0, 2.0], labels=["a", "b"])
     drawn = rg.network_map(graph, ranking=rg.contagion_centrality(graph))
     assert data_of(drawn.html)["labels"] == ["a", "b"]
-    assert "data:image/svg+xml" in drawn._repr_html_()
+    assert "data:image/png" in drawn._repr_html_()

@@ -2,15 +2,41 @@ import { toScreen } from "./camera.js";
 
 // The same picture by Canvas2D, where there is no WebGL2.
 
+/** @import { Camera } from "./camera.js" */
+/** @import { Renderer } from "./gl.js" */
+/** @import { Marks, Painted, Strokes } from "./paint.js" */
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} i
+ */
 const css = (bytes, i) => `rgb(${bytes[4 * i]} ${bytes[4 * i + 1]} ${bytes[4 * i + 2]} / ${bytes[4 * i + 3] / 255})`;
 
-export function canvasRenderer(canvas) {
+/**
+ * The pen of a canvas; an error where the browser gives none.
+ * @param {HTMLCanvasElement} canvas
+ * @returns {CanvasRenderingContext2D}
+ */
+export function penOf(canvas) {
   const context = canvas.getContext("2d");
+  if (!context) throw new Error("this browser draws on no canvas");
+  return context;
+}
+
+/**
+ * Draws by Canvas2D.
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Renderer}
+ */
+export function canvasRenderer(canvas) {
+  const context = penOf(canvas);
+  /** @type {Painted | null} */
   let picture = null;
   return {
     name: "canvas2d",
     fill(next) { picture = next; },
     draw(camera, ratio) {
+      if (!picture) return;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, camera.width, camera.height);
       drawMarks(context, camera, picture.discs);
@@ -20,6 +46,11 @@ export function canvasRenderer(canvas) {
   };
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Camera} camera
+ * @param {Strokes} lines
+ */
 function drawLines(context, camera, lines) {
   for (let i = 0; i < lines.count; i++) {
     context.beginPath();
@@ -31,6 +62,11 @@ function drawLines(context, camera, lines) {
   }
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Camera} camera
+ * @param {Marks} marks
+ */
 function drawMarks(context, camera, marks) {
   for (let i = 0; i < marks.count; i++) {
     const [x, y] = toScreen(camera, marks.place[4 * i], marks.place[4 * i + 1]);
@@ -47,7 +83,14 @@ function drawMarks(context, camera, marks) {
   }
 }
 
-// Circle, square, diamond of equal area.
+/**
+ * The path of a circle, square or diamond, all of equal area.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} shape 0 circle, 1 square, 2 diamond
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r of the circle
+ */
 export function outline(context, shape, x, y, r) {
   context.beginPath();
   if (shape === 0) {

@@ -1,5 +1,17 @@
 // Marks and lines by WebGL2: one instanced square a mark with its shape cut out in the shader, one a line.
 
+/** @import { Camera } from "./camera.js" */
+/** @import { Painted } from "./paint.js" */
+/** @typedef {"place" | "fill" | "stroke" | "pen" | "width"} AttributeName */
+/** @typedef {[name: AttributeName, size: number, type: number]} Attribute */
+/** @typedef {Partial<Record<AttributeName, Float32Array | Uint8Array>> & {count: number}} Values */
+/** @typedef {{array: WebGLVertexArrayObject, count: number, fill: (values: Values) => void}} Batch */
+
+/**
+ * What draws on a canvas: ratio is device pixels per CSS pixel.
+ * @typedef {{name: string, fill: (picture: Painted) => void, draw: (camera: Camera, ratio: number) => void}} Renderer
+ */
+
 const MARK_VERTEX = `#version 300 es
 layout(location=0) in vec4 mark; layout(location=1) in vec4 fill; layout(location=2) in vec4 stroke; layout(location=3) in vec2 pen;
 uniform vec4 view; uniform vec2 size;
@@ -51,10 +63,16 @@ void main() {
   colour = vec4(inner.rgb * inner.a, inner.a) * cover;
 }`;
 
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @param {string} vertex
+ * @param {string} fragment
+ */
 function program(gl, vertex, fragment) {
   const made = gl.createProgram();
-  for (const [type, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+  for (const [type, source] of /** @type {[number, string][]} */ ([[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]])) {
     const shader = gl.createShader(type);
+    if (!shader) return null;
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
     gl.attachShader(made, shader);
@@ -64,6 +82,11 @@ function program(gl, vertex, fragment) {
   return { made, view: gl.getUniformLocation(made, "view"), size: gl.getUniformLocation(made, "size"), ratio: gl.getUniformLocation(made, "ratio") };
 }
 
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @param {Attribute[]} parts
+ * @returns {Batch}
+ */
 function batch(gl, parts) {
   const array = gl.createVertexArray();
   const buffers = parts.map(() => gl.createBuffer());
@@ -74,18 +97,24 @@ function batch(gl, parts) {
     gl.vertexAttribPointer(i, size, type, type === gl.UNSIGNED_BYTE, 0, 0);
     gl.vertexAttribDivisor(i, 1);
   });
-  const made = { array, count: 0 };
-  made.fill = (values) => {
-    made.count = values.count;
-    parts.forEach(([name], i) => {
-      gl.bindBuffer(gl.ARRAY_BUFFER, buffers[i]);
-      gl.bufferData(gl.ARRAY_BUFFER, values[name], gl.DYNAMIC_DRAW);
-    });
+  return {
+    array,
+    count: 0,
+    fill(values) {
+      this.count = values.count;
+      for (const [i, [name]] of parts.entries()) {
+        gl.bindBuffer(gl.ARRAY_BUFFER, buffers[i]);
+        gl.bufferData(gl.ARRAY_BUFFER, values[name] ?? null, gl.DYNAMIC_DRAW);
+      }
+    },
   };
-  return made;
 }
 
-// null where the browser has no WebGL2.
+/**
+ * Draws by WebGL2; null where the browser has none.
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Renderer | null}
+ */
 export function webglRenderer(canvas) {
   const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, alpha: true });
   if (!gl) return null;
@@ -98,19 +127,23 @@ export function webglRenderer(canvas) {
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   return {
     name: "webgl2",
-    fill(picture) { for (const name of Object.keys(batches)) batches[name].fill(picture[name]); },
+    fill(picture) {
+      batches.discs.fill(picture.discs);
+      batches.lines.fill(picture.lines);
+      batches.nodes.fill(picture.nodes);
+    },
     draw(camera, ratio) {
       gl.viewport(0, 0, canvas.width, canvas.height);
       gl.clearColor(0, 0, 0, 0);
       gl.clear(gl.COLOR_BUFFER_BIT);
-      for (const [name, used] of [["discs", marks], ["lines", lines], ["nodes", marks]]) {
-        if (!batches[name].count) continue;
+      for (const { drawn, used } of [{ drawn: batches.discs, used: marks }, { drawn: batches.lines, used: lines }, { drawn: batches.nodes, used: marks }]) {
+        if (!drawn.count) continue;
         gl.useProgram(used.made);
         gl.uniform4f(used.view, camera.x, camera.y, camera.scale, 0);
         gl.uniform2f(used.size, camera.width, camera.height);
         gl.uniform1f(used.ratio, ratio);
-        gl.bindVertexArray(batches[name].array);
-        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, batches[name].count);
+        gl.bindVertexArray(drawn.array);
+        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, drawn.count);
       }
     },
   };

@@ -1,9 +1,9 @@
-import { bare, element, money, plural, score, shown } from "./format.js";
+import { bare, element, money, part, plural, score, shown } from "./format.js";
 import { readData } from "./data.js";
 import { buildScene, coverageText, freshState, isDrawn } from "./scene.js";
 import { bounds, fit, makeCamera, toScreen, zoomAt } from "./camera.js";
 import { webglRenderer } from "./gl.js";
-import { canvasRenderer, outline } from "./canvas.js";
+import { canvasRenderer, outline, penOf } from "./canvas.js";
 import { hatch, paint, readTheme } from "./paint.js";
 import { drawLabels } from "./labels.js";
 import { fillLegend } from "./legend.js";
@@ -19,13 +19,36 @@ import { pick, watchPointer } from "./pointer.js";
 
 // Puts the parts together: one state, one scene made from it, one picture painted from that.
 
+/** @import { Camera, Point } from "./camera.js" */
+/** @import { Picture } from "./export.js" */
+/** @import { Renderer } from "./gl.js" */
+/** @import { Taken, Written } from "./labels.js" */
+/** @import { Found } from "./pointer.js" */
+
+/**
+ * What the reader can do; points are CSS pixels of the picture.
+ * @typedef {object} Actions
+ * @property {(i: number) => void} select a node, -1 for none
+ * @property {(hub: number) => void} group opens or closes one
+ * @property {(px: number, py: number) => void} hover negative where the pointer has left
+ * @property {(px: number, py: number) => void} click
+ * @property {(steps: number) => void} hops
+ * @property {(dx: number, dy: number) => boolean} walk to the neighbour that lies there; false where nothing is selected
+ * @property {() => void} story
+ * @property {() => void} moved
+ * @property {() => void} fit
+ */
+
+/** @typedef {{marks: HTMLCanvasElement, names: HTMLCanvasElement, renderer: Renderer, context: CanvasRenderingContext2D}} Layers */
+
 // Milliseconds a full picture may take; where two were slower, the last one is moved and redrawn only at rest.
 const SLOW = 30;
 const HIDDEN = 1000; // longer than that no picture takes: the page was out of sight
 const REST = 140;
 
-const byId = (id) => document.getElementById(id);
-const data = readData(byId("data").textContent);
+/** @param {string} id */
+const byId = (id) => part(id, HTMLElement);
+const data = readData(byId("data").textContent ?? "");
 const state = freshState(data);
 const camera = makeCamera();
 const box = bounds(data);
@@ -33,13 +56,20 @@ const stage = byId("stage");
 let theme = readTheme();
 let scene = buildScene(data, state);
 let layers = makeLayers(true);
+/** @type {Taken[]} */
 let names = []; // boxes of the names on screen
+/** @type {Camera | null} */
 let drawnAt = null; // the camera of the picture on screen
 let pending = 0;
-let resting = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let resting;
 let slow = 0; // full pictures that took too long
 let touched = false; // whether the reader has moved the picture
 
+/**
+ * @param {boolean} tryWebgl
+ * @returns {Layers}
+ */
 function makeLayers(tryWebgl) {
   let marks = element("canvas", { id: "marks", "aria-hidden": "true" });
   let renderer = tryWebgl ? webglRenderer(marks) : null;
@@ -55,7 +85,7 @@ function makeLayers(tryWebgl) {
     layers = makeLayers(false);
     resize();
   });
-  return { marks, names: written, renderer, context: written.getContext("2d") };
+  return { marks, names: written, renderer, context: penOf(written) };
 }
 
 function ratio() {
@@ -94,12 +124,13 @@ function redraw() {
   if (!pending) pending = requestAnimationFrame(frame);
 }
 
+/** @param {number} now milliseconds */
 function frame(now) {
   pending = 0;
   clearTimeout(resting);
-  resting = 0;
+  resting = undefined;
   if (slow > 1 && drawnAt) {
-    movePicture();
+    movePicture(drawnAt);
     resting = setTimeout(() => { drawnAt = null; redraw(); }, REST);
     return;
   }
@@ -110,9 +141,10 @@ function frame(now) {
   requestAnimationFrame((next) => { if (next - now > SLOW && next - now < HIDDEN) slow++; });
 }
 
-function movePicture() {
-  const k = camera.scale / drawnAt.scale;
-  const [x, y] = toScreen(camera, drawnAt.x - drawnAt.width / 2 / drawnAt.scale, drawnAt.y - drawnAt.height / 2 / drawnAt.scale);
+/** @param {Camera} was of the picture on screen */
+function movePicture(was) {
+  const k = camera.scale / was.scale;
+  const [x, y] = toScreen(camera, was.x - was.width / 2 / was.scale, was.y - was.height / 2 / was.scale);
   for (const canvas of [layers.marks, layers.names]) canvas.style.transform = `translate(${x}px, ${y}px) scale(${k})`;
 }
 
@@ -120,17 +152,23 @@ function drawNames() {
   names = drawLabels(layers.context, camera, ratio(), data, state, scene, theme, hatched);
 }
 
+/** @type {(i: number) => Point} */
 const spotOf = (i) => toScreen(camera, data.node.x[i], data.node.y[i]);
+/** @param {CanvasRenderingContext2D} context */
 const hatched = (context) => hatch(context, camera, data, scene, spotOf, outline);
 
-// All that an export needs; a canvas of its own is drawn at any sharpness.
+/**
+ * All that an export needs; a canvas of its own is drawn at any sharpness.
+ * @returns {Picture}
+ */
 function picture() {
+  /** @type {Written[]} */
   const texts = [];
-  const scratch = element("canvas", {}).getContext("2d");
+  const scratch = penOf(element("canvas", {}));
   drawLabels(scratch, camera, 0, data, state, scene, theme, undefined, texts);
   return {
-    data, scene, camera, theme, place: spotOf, names: texts, title: document.title, source: byId("source").textContent, csv: nodeTable.csv,
-    draw(canvas, context, sharp) {
+    data, scene, camera, theme, place: spotOf, names: texts, title: document.title, source: byId("source").textContent ?? "", csv: nodeTable.csv,
+    draw(context, sharp) {
       const marks = element("canvas", { width: String(camera.width * sharp), height: String(camera.height * sharp) });
       const renderer = canvasRenderer(marks);
       renderer.fill(paint(data, state, scene, theme));
@@ -141,32 +179,40 @@ function picture() {
   };
 }
 
+/** @param {number} i */
 function describe(i) {
   const kind = data.kindOf(i);
   const rank = data.ranks && Number.isFinite(data.ranks.of(i, "contagion")) ? `, R ${score(data.ranks.of(i, "contagion"))}` : "";
   return `${kind}, exposure ${money(data.node.size[i])}${rank}`;
 }
 
+/**
+ * @param {Found} found
+ * @param {number} px
+ * @param {number} py
+ */
 function showTip(found, px, py) {
   const tip = byId("tip");
   tip.hidden = found.node === undefined && found.group === undefined;
   stage.style.cursor = tip.hidden ? "" : "pointer";
-  if (tip.hidden) return;
   if (found.node !== undefined) {
     tip.replaceChildren(element("bdi", {}, bare(data.labels[found.node], data.kindOf(found.node))), element("p", {}, describe(found.node)));
-  } else {
+  } else if (found.group !== undefined) {
     tip.replaceChildren(groupName(data, found.group), element("p", {}, state.open.has(found.group) ? "click to close" : "click to open"));
   }
+  if (tip.hidden) return;
   const right = px > camera.width / 2;
   tip.style.left = right ? "" : px + 14 + "px";
   tip.style.right = right ? camera.width - px + 14 + "px" : "";
   tip.style.top = Math.min(py + 14, camera.height - tip.offsetHeight - 4) + "px";
 }
 
+/** @param {string} text */
 function say(text) {
   byId("status").textContent = text;
 }
 
+/** @type {Actions} */
 const act = {
   select(i) {
     state.selected = i;
@@ -203,10 +249,9 @@ const act = {
   hops(steps) {
     state.hops = steps;
     changed();
-    byId("hops").querySelectorAll("button")[steps].focus();
+    byId("hops").querySelectorAll("button")[steps]?.focus();
     say(steps ? `${plural(scene.nodes.length, "node")} within ${plural(steps, "step")}` : "The whole network");
   },
-  // Walks to the neighbour that lies there; false where nothing is selected.
   walk(dx, dy) {
     if (state.selected < 0) return false;
     const next = neighbourTowards(data, state, state.selected, dx, dy);
@@ -224,7 +269,10 @@ const act = {
   fit() { touched = false; fit(camera, box); redraw(); },
 };
 
-// Moves the picture only where the node would be out of sight.
+/**
+ * Moves the picture only where the node would be out of sight.
+ * @param {number} i
+ */
 function bring(i) {
   const [x, y] = toScreen(camera, data.node.x[i], data.node.y[i]);
   if (x > 20 && y > 20 && x < camera.width - 20 && y < camera.height - 20) return;
@@ -234,7 +282,7 @@ function bring(i) {
 }
 
 const filters = makeFilters(data, state, changed);
-const search = makeSearch(byId("query"), byId("suggestions"), data, act.select);
+const search = makeSearch(part("query", HTMLInputElement), byId("suggestions"), data, act.select);
 fillLegend(byId("legend"), data, state);
 const nodeTable = makeTable(data, state, act);
 const player = makePlayer(data, state, act);
@@ -258,18 +306,22 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { th
 changed();
 
 // For scripts that stand beside the page: where things are, and what is chosen.
-window.networkMap = Object.freeze({
+const offered = Object.freeze({
   labels: data.labels,
-  place: (i) => toScreen(camera, data.node.x[i], data.node.y[i]),
+  place: spotOf,
   state: () => ({ selected: state.selected, open: Array.from(state.open), least: state.least, drawn: scene.nodes.length, lines: scene.lines.length, coverage: { ...scene.coverage } }),
+  /** @param {number} i */
   isDrawn: (i) => isDrawn(data, state, i),
+  /** @param {number} i */
   discOf: (i) => data.node.disc[i] * camera.scale,
   select: act.select,
   names: () => names.map((one) => ({ ...one })),
   written: { money, shown },
-  play: (story, at) => player.choose(story, at),
+  play: player.choose,
+  /** @param {number} i */
   stateOf: (i) => (data.states ? data.states[i] : -1),
   counts: () => (data.states ? countStates(data.states, data.stateNames) : null),
   svg: () => svgOf(picture()),
   csv: () => nodeTable.csv(),
 });
+Object.assign(window, { networkMap: offered });

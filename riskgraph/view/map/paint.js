@@ -1,23 +1,59 @@
 // From a scene to the bytes that a renderer draws: colours of the theme and the classes, pens, line widths.
 
+/** @import { Camera, Point } from "./camera.js" */
+/** @import { MapData } from "./data.js" */
+/** @import { Scene, State } from "./scene.js" */
+/** @typedef {"paper" | "ink" | "quiet" | "edge" | "sum" | "disc" | "ring" | "outline" | "accent"} Pen */
+/** @typedef {Record<Pen, string>} Theme colours as CSS has them */
+/** @typedef {{count: number, place: Float32Array, fill: Uint8Array, stroke: Uint8Array, pen: Float32Array}} Marks */
+/** @typedef {{count: number, place: Float32Array, fill: Uint8Array, width: Float32Array}} Strokes */
+/** @typedef {{discs: Marks, lines: Strokes, nodes: Marks}} Painted */
+/** @typedef {(context: CanvasRenderingContext2D, shape: number, x: number, y: number, r: number) => void} Outline */
+
+/** @type {Pen[]} */
 const NAMES = ["paper", "ink", "quiet", "edge", "sum", "disc", "ring", "outline", "accent"];
 
+/**
+ * The colours of the page as it is shown now, light or dark.
+ * @returns {Theme}
+ */
 export function readTheme() {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
+  const colours = NAMES.map((name) => [name, style.getPropertyValue("--" + name).trim()]);
+  return /** @type {Theme} */ (Object.fromEntries(colours));
 }
 
+const SHAPES = { circle: 0, square: 1, diamond: 2 };
+
+/**
+ * Red, green and blue, 0 to 255.
+ * @param {string} hex
+ * @returns {number[]}
+ */
 const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-// CSS colour of a node: its state while a story is played, else its class, or its kind where there is no ranking.
+/**
+ * CSS colour of a node: its state while a story is played, else its class, or its kind where there is no ranking.
+ * @param {MapData} data
+ * @param {number} i
+ * @returns {string}
+ */
 export function colourOf(data, i) {
   if (data.states) return data.stateColours[data.states[i]];
-  if (!data.ranks) return data.kindColours[data.node.kind[i]];
+  if (!data.ranks || !data.ranking) return data.kindColours[data.node.kind[i]];
   const code = data.ranks.classes[i];
   return code === 255 ? data.unrankedColour : data.ranking.colours[code];
 }
 
-/** Hatches over the marks of nodes whose state is not the first: dots, stripes, a lattice; so that it holds in print. */
+/**
+ * Hatches over the marks of nodes whose state is not the first: dots, stripes, a lattice; so that it holds in print.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Camera} camera
+ * @param {MapData} data
+ * @param {Scene} scene
+ * @param {(i: number) => Point} place
+ * @param {Outline} outline
+ */
 export function hatch(context, camera, data, scene, place, outline) {
   if (!data.states) return;
   for (const i of scene.nodes) {
@@ -27,7 +63,7 @@ export function hatch(context, camera, data, scene, place, outline) {
     const [x, y] = place(i);
     if (x < -r || y < -r || x > camera.width + r || y > camera.height + r) continue;
     context.save();
-    outline(context, { circle: 0, square: 1, diamond: 2 }[data.shapes[data.node.kind[i]]], x, y, r);
+    outline(context, SHAPES[data.shapes[data.node.kind[i]]], x, y, r);
     context.clip();
     context.strokeStyle = context.fillStyle = state === 3 ? "rgb(255 255 255 / 0.75)" : "rgb(27 36 48 / 0.7)";
     context.lineWidth = 1.4;
@@ -41,14 +77,33 @@ export function hatch(context, camera, data, scene, place, outline) {
   }
 }
 
+/**
+ * @param {number} count
+ * @returns {Marks}
+ */
 function marks(count) {
   return { count, place: new Float32Array(4 * count), fill: new Uint8Array(4 * count), stroke: new Uint8Array(4 * count), pen: new Float32Array(2 * count) };
 }
 
+/**
+ * The picture as the numbers that a renderer takes.
+ * @param {MapData} data
+ * @param {State} state
+ * @param {Scene} scene
+ * @param {Theme} theme
+ * @returns {Painted}
+ */
 export function paint(data, state, scene, theme) {
   return { discs: paintDiscs(data, state, scene, theme), lines: paintLines(data, scene, theme), nodes: paintNodes(data, state, scene, theme) };
 }
 
+/**
+ * @param {MapData} data
+ * @param {State} state
+ * @param {Scene} scene
+ * @param {Theme} theme
+ * @returns {Marks}
+ */
 function paintDiscs(data, state, scene, theme) {
   const out = marks(scene.discs.length);
   scene.discs.forEach(({ hub, open }, at) => {
@@ -61,6 +116,12 @@ function paintDiscs(data, state, scene, theme) {
   return out;
 }
 
+/**
+ * @param {MapData} data
+ * @param {Scene} scene
+ * @param {Theme} theme
+ * @returns {Strokes}
+ */
 function paintLines(data, scene, theme) {
   const all = scene.near ? scene.lines.concat(scene.own) : scene.lines;
   const out = { count: all.length, place: new Float32Array(4 * all.length), fill: new Uint8Array(4 * all.length), width: new Float32Array(all.length) };
@@ -82,15 +143,27 @@ function paintLines(data, scene, theme) {
   return out;
 }
 
+/**
+ * @param {MapData} data
+ * @param {State} state
+ * @param {Scene} scene
+ * @param {Theme} theme
+ * @returns {Marks}
+ */
 function paintNodes(data, state, scene, theme) {
   const out = marks(scene.nodes.length);
+  /** @type {Map<string, number[]>} */
   const known = new Map();
-  const rgb = (hex) => known.get(hex) || known.set(hex, bytes(hex)).get(hex);
-  const shapes = { circle: 0, square: 1, diamond: 2 };
+  /** @param {string} hex */
+  const rgb = (hex) => {
+    const found = known.get(hex) ?? bytes(hex);
+    known.set(hex, found);
+    return found;
+  };
   scene.nodes.forEach((i, at) => {
     const chosen = i === state.selected;
     const alpha = scene.near && !scene.near.has(i) ? 0.22 : 1;
-    out.place.set([data.node.x[i], data.node.y[i], data.node.radius[i], shapes[data.shapes[data.node.kind[i]]]], 4 * at);
+    out.place.set([data.node.x[i], data.node.y[i], data.node.radius[i], SHAPES[data.shapes[data.node.kind[i]]]], 4 * at);
     out.fill.set([...rgb(colourOf(data, i)), 255 * alpha], 4 * at);
     out.stroke.set([...rgb(chosen ? theme.accent : theme.outline), 255 * alpha], 4 * at);
     out.pen.set([chosen ? 3 : data.isHub(i) ? 1.2 : 0.7, data.isHub(i) ? 3 : 1.3], 2 * at);

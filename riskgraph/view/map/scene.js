@@ -5,31 +5,92 @@ import { within } from "./walk.js";
 
 // What is on the picture after filters, groups and selection: marks, lines within the budget, and what they stand for.
 
+/** @import { MapData } from "./data.js" */
+
+/**
+ * What the reader has chosen; nodes, groups (by hub) and stories by number, -1 for none.
+ * @typedef {object} State
+ * @property {Set<number>} kinds shown
+ * @property {number} least size shown, USD
+ * @property {Set<number>} open groups
+ * @property {number} selected node
+ * @property {number} group
+ * @property {number} hovered node
+ * @property {number} hops steps round the selected node, 0 for the whole network
+ * @property {number} story
+ * @property {number} frame
+ */
+
+/**
+ * A line between two nodes: one exposure (direct), a sum of count of them, or a piece of a chain.
+ * @typedef {{a: number, b: number, usd: number, direct: boolean, count?: number, chain?: boolean}} Line
+ */
+/** @typedef {Line & {count: number}} Folded */
+/** @typedef {{hub: number, count: number, open: boolean}} Disc */
+/** @typedef {Record<"direct" | "directUsd" | "sums" | "summed" | "summedUsd", number>} Counted */
+/** @typedef {Counted & Record<"within" | "withinUsd" | "total" | "totalUsd", number>} Coverage numbers of exposures, USD */
+
+/**
+ * @typedef {object} Scene
+ * @property {number[]} nodes drawn, the largest first
+ * @property {Disc[]} discs
+ * @property {Line[]} lines
+ * @property {Line[]} own those of the selected node
+ * @property {Set<number> | null} near the selected node; all else is dimmed
+ * @property {Coverage} coverage
+ */
+
+/**
+ * Nothing chosen, every kind shown.
+ * @param {MapData} data
+ * @returns {State}
+ */
 export function freshState(data) {
   return { kinds: new Set(data.kinds.keys()), least: 0, open: new Set(), selected: -1, group: -1, hovered: -1, hops: 0, story: -1, frame: 0 };
 }
 
+/**
+ * Whether a node has a mark of its own.
+ * @param {MapData} data
+ * @param {State} state
+ * @param {number} i
+ * @returns {boolean}
+ */
 export function isDrawn(data, state, i) {
   if (i === state.selected) return true;
   return passes(data, state, i) && (!data.isGrouped(i) || state.open.has(data.node.home[i]));
 }
 
+/**
+ * What a state shows of the data.
+ * @param {MapData} data
+ * @param {State} state
+ * @returns {Scene}
+ */
 export function buildScene(data, state) {
   const round = state.hops && state.selected >= 0 ? within(data, state, state.selected, state.hops) : null;
   const nodes = [];
   for (let i = 0; i < data.n; i++) if (round ? round.has(i) : isDrawn(data, state, i)) nodes.push(i);
   const folded = fold(data, state);
   if (round) return { nodes, discs: [], lines: among(data, round), own: chainLines(data, state.selected), near: round, coverage: folded.coverage };
-  const own = state.selected >= 0 ? neighbourhood(data, state) : { lines: [], near: null };
+  const rest = { nodes, discs: discs(data, state), lines: folded.lines, coverage: folded.coverage };
+  if (state.selected < 0) return { ...rest, own: [], near: null };
+  const own = neighbourhood(data, state);
   const chains = chainLines(data, state.selected);
   for (const line of chains) own.near.add(line.a).add(line.b);
-  return { nodes, discs: discs(data, state), lines: folded.lines, own: chains.length ? chains : own.lines, near: own.near, coverage: folded.coverage };
+  return { ...rest, own: chains.length ? chains : own.lines, near: own.near };
 }
 
-// Hub to hub one by one, everything else as sums between hubs, the largest up to the budget.
+/**
+ * Hub to hub one by one, everything else as sums between hubs, the largest up to the budget.
+ * @param {MapData} data
+ * @param {State} state
+ * @returns {{lines: Folded[], coverage: Coverage}}
+ */
 function fold(data, state) {
   const { from, to, usd } = data.edge;
   const { home } = data.node;
+  /** @type {Map<number, Folded>} */
   const sums = new Map();
   let inside = 0, insideUsd = 0;
   for (let e = 0; e < usd.length; e++) {
@@ -50,6 +111,10 @@ function fold(data, state) {
   return { lines, coverage: { ...counted(lines), within: inside, withinUsd: insideUsd, total: data.total.exposures, totalUsd: data.total.usd } };
 }
 
+/**
+ * @param {Folded[]} lines
+ * @returns {Counted}
+ */
 function counted(lines) {
   const seen = { direct: 0, directUsd: 0, sums: 0, summed: 0, summedUsd: 0 };
   for (const line of lines) {
@@ -59,7 +124,14 @@ function counted(lines) {
   return seen;
 }
 
+/**
+ * What the picture shows of all exposures, in words.
+ * @param {MapData} data
+ * @param {Coverage} coverage
+ * @returns {string}
+ */
 export function coverageText(data, coverage) {
+  /** @param {number} usd */
   const share = (usd) => percent(coverage.totalUsd > 0 ? usd / coverage.totalUsd : 0) + " of value";
   const covered = coverage.direct + coverage.summed + coverage.within;
   const coveredUsd = coverage.directUsd + coverage.summedUsd + coverage.withinUsd;
@@ -71,10 +143,16 @@ export function coverageText(data, coverage) {
   return text + ". Total " + money(coverage.totalUsd) + ".";
 }
 
-// Every exposure of the selected node: lines to drawn nodes, sums to closed groups.
+/**
+ * Every exposure of the selected node: lines to drawn nodes, sums to closed groups.
+ * @param {MapData} data
+ * @param {State} state
+ * @returns {{near: Set<number>, lines: Line[]}}
+ */
 function neighbourhood(data, state) {
   const s = state.selected;
   const near = new Set([s]);
+  /** @type {Map<number, Line>} */
   const found = new Map();
   for (const e of data.incident.of(s)) {
     let other = data.edge.from[e] === s ? data.edge.to[e] : data.edge.from[e];
@@ -89,8 +167,14 @@ function neighbourhood(data, state) {
   return { near, lines: Array.from(found.values()) };
 }
 
-// Every exposure among some nodes, both directions together: whole, whatever the budget.
+/**
+ * Every exposure among some nodes, both directions together: whole, whatever the budget.
+ * @param {MapData} data
+ * @param {Set<number>} round
+ * @returns {Line[]}
+ */
 function among(data, round) {
+  /** @type {Map<number, Line>} */
   const sums = new Map();
   for (const i of round) {
     for (const e of data.incident.of(i)) {
@@ -104,7 +188,13 @@ function among(data, round) {
   return Array.from(sums.values()).sort((p, q) => q.usd - p.usd || p.a - q.a || p.b - q.b);
 }
 
+/**
+ * @param {MapData} data
+ * @param {State} state
+ * @returns {Disc[]}
+ */
 function discs(data, state) {
+  /** @type {Disc[]} */
   const found = [];
   for (const [hub, members] of data.groups) {
     if (!passes(data, state, hub)) continue;

@@ -3,8 +3,16 @@ import { glyph } from "./legend.js";
 
 // Search with suggestions: names that begin with the words first, then names that hold them, the largest first.
 
+/** @import { MapData } from "./data.js" */
+
 const MOST_MATCHES = 8;
 
+/**
+ * Nodes whose names fit some words.
+ * @param {Pick<MapData, "n" | "labels" | "kindOf">} data
+ * @param {string} query
+ * @returns {number[]}
+ */
 export function matches(data, query) {
   const wanted = query.trim().toLowerCase();
   if (!wanted) return [];
@@ -20,7 +28,16 @@ export function matches(data, query) {
   return first.concat(inside).slice(0, MOST_MATCHES);
 }
 
+/**
+ * Ties a field and its list of suggestions to what choosing a node does.
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} list
+ * @param {MapData} data
+ * @param {(i: number) => void} choose
+ * @returns {{clear: () => void}}
+ */
 export function makeSearch(input, list, data, choose) {
+  /** @type {number[]} */
   let found = [];
   let active = -1;
   const show = () => {
@@ -37,16 +54,17 @@ export function makeSearch(input, list, data, choose) {
     else input.removeAttribute("aria-activedescendant");
   };
   const close = () => { list.hidden = true; input.setAttribute("aria-expanded", "false"); };
+  /** @param {number} i */
   const take = (i) => { input.value = isolated(shown(data.labels[i], data.kindOf(i), 40)).slice(1, -1); close(); choose(i); };
   input.addEventListener("input", () => { found = matches(data, input.value); active = found.length ? 0 : -1; show(); });
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") return close();
-    if (event.key === "Enter" && found[active] !== undefined && !list.hidden) { event.preventDefault(); return take(found[active]); }
-    if (!["ArrowDown", "ArrowUp"].includes(event.key) || !found.length) return undefined;
+    if (event.key === "Escape") { close(); return; }
+    if (event.key === "Enter" && found[active] !== undefined && !list.hidden) { event.preventDefault(); take(found[active]); return; }
+    if (!["ArrowDown", "ArrowUp"].includes(event.key) || !found.length) return;
     event.preventDefault();
     active = (active + (event.key === "ArrowDown" ? 1 : found.length - 1)) % found.length;
-    return show();
+    show();
   });
   return { clear() { input.value = ""; found = []; active = -1; close(); } };
 }

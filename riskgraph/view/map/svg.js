@@ -3,16 +3,35 @@ import { colourOf } from "./paint.js";
 
 // The picture as SVG text: the same marks, lines and names as on screen. Every label is escaped.
 
+/** @import { Picture } from "./export.js" */
+/** @import { Shape } from "./legend.js" */
+
 export const MOST_MARKS = 5000;
 
-/** @param {string} text */
+/**
+ * Text that no reader of XML takes for markup; what XML cannot hold becomes U+FFFD.
+ * @param {string} text
+ * @returns {string}
+ */
 export function escaped(text) {
+  /** @type {Record<string, string>} */
   const marks = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   return text.replace(/[&<>"']/gu, (mark) => marks[mark]).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/gu, "\ufffd");
 }
 
+/**
+ * @param {number} value
+ * @returns {string}
+ */
 const round = (value) => String(Math.round(value * 100) / 100);
 
+/**
+ * @param {Shape} shape
+ * @param {number} x
+ * @param {number} y
+ * @param {number} r
+ * @returns {string} an element that is not closed yet
+ */
 function outlineOf(shape, x, y, r) {
   if (shape === "circle") return `<circle cx="${round(x)}" cy="${round(y)}" r="${round(r)}"`;
   if (shape === "square") return `<rect x="${round(x - 0.8862 * r)}" y="${round(y - 0.8862 * r)}" width="${round(1.7724 * r)}" height="${round(1.7724 * r)}"`;
@@ -20,10 +39,11 @@ function outlineOf(shape, x, y, r) {
   return `<path d="M${round(x)} ${round(y - tip)}L${round(x + tip)} ${round(y)}L${round(x)} ${round(y + tip)}L${round(x - tip)} ${round(y)}z"`;
 }
 
-const HATCH = { 1: "strain", 2: "hit", 3: "ruined" };
+const HATCH = ["", "strain", "hit", "ruined"]; // by state
 
 /**
- * @param {{data: object, scene: object, camera: object, theme: object, names: Array, place: Function, title: string, source: string}} given
+ * The picture as SVG.
+ * @param {Pick<Picture, "data" | "scene" | "camera" | "theme" | "names" | "place" | "title" | "source">} given
  * @returns {string}
  */
 export function svgOf({ data, scene, camera, theme, names, place, title, source }) {

@@ -2,15 +2,22 @@ import { passes } from "./data.js";
 
 // Round a chosen node: who is within one or two steps, and which neighbour lies in the direction of an arrow.
 
+/** @import { MapData } from "./data.js" */
+/** @import { State } from "./scene.js" */
+
 /**
  * Nodes within so many exposures of a node, those that filters hide left out.
- * @param {object} data @param {object} state @param {number} start @param {number} hops
+ * @param {MapData} data
+ * @param {State} state
+ * @param {number} start
+ * @param {number} hops
  * @returns {Set<number>}
  */
 export function within(data, state, start, hops) {
   const found = new Set([start]);
   let edge = [start];
   for (let step = 0; step < hops; step++) {
+    /** @type {number[]} */
     const next = [];
     for (const i of edge) {
       for (const e of data.incident.of(i)) {
@@ -27,7 +34,12 @@ export function within(data, state, start, hops) {
 
 /**
  * The neighbour that lies most in a direction: the smaller angle first, then the nearer; -1 where none does.
- * @param {object} data @param {object} state @param {number} from @param {number} dx @param {number} dy
+ * @param {MapData} data
+ * @param {State} state
+ * @param {number} from
+ * @param {number} dx
+ * @param {number} dy y points down
+ * @returns {number}
  */
 export function neighbourTowards(data, state, from, dx, dy) {
   let best = -1;
