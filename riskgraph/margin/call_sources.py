@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, stretches
+from riskgraph.arrays import Bools, Floats, Ints, rising, stretches
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _sources(book: CascadeBook, owners: Ints, donors: Donors, taking: _Taking, o
     turn = np.append(np.full(len(wallet), -1), rank[donor])
     owner, asset = place[rows.account[row]], rows.asset[row]
     call_owner = place[owner_of_call]
-    owing = np.unique(
+    owing = rising(
         call_owner[taking.debts // taking.n_assets] * np.int64(taking.n_assets) + taking.debts % taking.n_assets
     )
     is_debt = _found(owing, owner * np.int64(taking.n_assets) + asset) >= 0

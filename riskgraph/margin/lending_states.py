@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from riskgraph.arrays import Bools, Floats, Ints
+from riskgraph.arrays import Bools, Floats, Ints, rising
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
 from riskgraph.margin.close_calls import below_one
 from riskgraph.margin.sunk_stock import SunkStock
@@ -81,7 +81,7 @@ class LendingStates:
         """Take accounts out of the stock: their amounts are about to change."""
         from riskgraph.margin.sunk_kernel import DUE, SUNK
 
-        sunk = np.unique(margins[self.state[margins] >= SUNK])
+        sunk = rising(margins[self.state[margins] >= SUNK])
         self.stock.add(sunk, -1.0)
         self.state[sunk] = DUE
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from riskgraph.arrays import Floats, Ints, Places
+from riskgraph.arrays import Floats, Ints, Places, rising
 from riskgraph.margin.cascade_book import COLLATERAL
 
 if TYPE_CHECKING:
@@ -101,11 +101,11 @@ class SunkStock:
         marked = np.zeros(len(among), dtype=np.bool_)
         pick_among(among, book.starts, book.stops, self.calls.classes.of_row, book.amount, least, self.state, marked)
         if self._shelves is None:
-            return np.unique(among[marked])
+            return rising(among[marked])
         found, margin = np.zeros(4096, dtype=np.int32), book.rows.margin
         while (n := pick_sunk(*self._shelves, least, margin, book.amount, self.state, found)) > len(found):
             found = np.zeros(n, dtype=np.int32)
-        return np.unique(np.append(margin[found[:n]], among[marked])).astype(np.int64)
+        return rising(np.append(margin[found[:n]].astype(np.int64), among[marked]))
 
     def _shelved(self) -> tuple[Ints, Ints, Ints]:
         """Where each cell of rows on sale begins and ends, and the rows: by class and bucket, the largest first."""
