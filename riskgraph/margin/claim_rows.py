@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from riskgraph.arrays import Floats, Ints, summed
 from riskgraph.margin.cascade_book import COLLATERAL, DEPOSIT
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ClaimRows"]
 
 WORTH_COMPILING = 100_000  # claims from which compiled code makes up for loading numba
-_PARTS = 4  # sums are formed in so many parts and then added, whatever the machine has
+_PARTS = 8  # pieces of work for threads
 
 
 class ClaimRows:
@@ -33,8 +35,6 @@ class ClaimRows:
         lent = np.append(book.lends, False)[held.protocol]
         of_lenders = ((held.side == DEPOSIT) & (held.protocol >= 0)) | ((held.side == COLLATERAL) & lent)
         self.rows: Ints = np.flatnonzero(of_lenders)
-        pledged, own = held.side[self.rows] == COLLATERAL, book.treasury[self.rows]
-        self._kind = pledged.astype(np.int8) + 2 * own.astype(np.int8)
 
     def scale(self, factor: Floats) -> tuple[Floats, Floats]:
         """Multiply claims by the factors (at most 1) of their pairs; give what is lost, and what of that is pledged.
@@ -57,16 +57,26 @@ class ClaimRows:
         before = book.amount[self.rows]
         after = before * factor[pair]
         book.amount[self.rows] = after
-        return summed(self._kind.astype(np.int64) * n + pair, before - after, 4 * n).reshape(4, n)
+        pledged, own = book.rows.side[self.rows] == COLLATERAL, book.treasury[self.rows]
+        return summed((pledged + 2 * own) * np.int64(n) + pair, before - after, 4 * n).reshape(4, n)
 
     def _scaled_at_once(self, factor: Floats) -> Floats:
         from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used
 
-        book, parts = self.book, np.zeros((_PARTS, 4, len(factor)))
+        book, lost, pairs = self.book, np.zeros((4, len(factor))), np.flatnonzero(factor < 1.0)
+        first, claims = self._by_pair
 
-        def step(number: int, at: slice) -> None:
-            scale_claims(self.rows[at], self._kind[at], book.rows.pair, factor, book.amount, parts[number])
+        def step(_: int, at: slice) -> None:
+            scale_claims(pairs[at], first, claims, book.rows.side, book.treasury, COLLATERAL, factor, book.amount, lost)
 
-        in_parts(len(self.rows), _PARTS, step)
-        lost: Floats = parts.sum(axis=0)
+        many = int((first[pairs + 1] - first[pairs]).sum()) >= WORTH_COMPILING
+        in_parts(len(pairs), _PARTS, step, worth_sharing=many)
         return lost
+
+    @cached_property
+    def _by_pair(self) -> tuple[Ints, Ints]:
+        """Where the claims of every pair begin, and claims pair by pair."""
+        at, pair = self.rows.astype(np.int32), self.book.rows.pair[self.rows]
+        shape = (1, len(self.book.rows.pair_asset))
+        listed = sparse.csr_array((at, pair, np.array([0, len(at)])), shape=shape).tocsc()
+        return listed.indptr, listed.data
