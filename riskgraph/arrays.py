@@ -45,7 +45,7 @@ def rising(codes: Ints) -> Ints:
     if not len(codes):
         return codes
     ordered = codes if (codes[1:] >= codes[:-1]).all() else np.sort(codes)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return np.asarray(ordered[np.append(True, ordered[1:] != ordered[:-1])])
 
 
 def stretches(first: Ints, count: Ints) -> tuple[Ints, Ints]:

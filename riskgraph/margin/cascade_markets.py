@@ -113,12 +113,11 @@ class Markets:
         """Solve for F: backing without loops ends after as many steps as its longest chain has; else at once."""
         fall = x
         for _ in range(_LONGEST_CHAIN):
-            before, fall = fall, x + (1.0 + x) * (self._behind @ fall)
+            before, fall = fall, np.asarray(x + (1.0 + x) * (self._behind @ fall))
             if np.array_equal(before, fall):
                 return fall
         system = sparse.csc_array(sparse.eye_array(len(x)) - sparse.diags_array(1.0 + x) @ self._behind)
-        solved: Floats = sparse_linalg.spsolve(system, x)
-        return solved
+        return np.asarray(sparse_linalg.spsolve(system, x))
 
     @cached_property
     def _behind(self) -> sparse.csr_array:

@@ -173,7 +173,8 @@ def shelve_rows(classes, bits, margin, state, cell):  # type: ignore[no-untyped-
 def pick_sunk(first, ends, rows, least, margin, amounts, state, picked):  # type: ignore[no-untyped-def]
     """Put into ``picked`` the rows of sunk accounts that offer at least the units that their class says; how many.
 
-    ``rows`` stand cell by cell, as they were shelved, between ``first`` and ``ends``; amounts have not grown since.
+    There may be more of them than it has room for. ``rows`` stand cell by cell, as they were shelved, between ``first``
+    and ``ends``; amounts have not grown since.
     What is no longer on sale leaves its shelf.
     """
     found = 0
@@ -201,15 +202,18 @@ def pick_sunk(first, ends, rows, least, margin, amounts, state, picked):  # type
 
 @numba.njit(cache=True, nogil=True)
 def pick_among(margins, starts, stops, classes, amounts, least, state, picked):  # type: ignore[no-untyped-def]
-    """Mark the accounts among some that are sunk and offer at least the units that a class says."""
+    """Do the same among some accounts: put into ``picked`` the rows of those that are sunk; how many there are."""
+    found = 0
     for at in range(len(margins)):
         if state[margins[at]] < SUNK:
             continue
         for row in range(starts[margins[at]], stops[margins[at]]):
             one = classes[row]
             if one >= 0 and amounts[row] > 0.0 and amounts[row] >= least[one]:
-                picked[at] = True
-                break
+                if found < len(picked):
+                    picked[found] = row
+                found += 1
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -91,21 +92,19 @@ class SunkStock:
         self._counts[factor <= 0.0] = 0
 
     def picked(self, least: Floats) -> Ints:
-        """Accounts, ascending, that offer at least so many units of something as its class says."""
+        """Rows, ascending, that offer at least so many units as their class says."""
         from riskgraph.margin.sunk_kernel import pick_among, pick_sunk
 
         book = self.book
         if self.lasts and sum(len(part) for part in self._loose) > _MANY:
             self._shelves, self._loose = self._shelved(), []
         among = np.concatenate([np.zeros(0, dtype=np.int64), *self._loose])
-        marked = np.zeros(len(among), dtype=np.bool_)
-        pick_among(among, book.starts, book.stops, self.calls.classes.of_row, book.amount, least, self.state, marked)
+        account, row = (among, book.starts, book.stops), (self.calls.classes.of_row, book.amount)
+        loose = _filled(pick_among, *account, *row, least, self.state)
         if self._shelves is None:
-            return rising(among[marked])
-        found, margin = np.zeros(4096, dtype=np.int32), book.rows.margin
-        while (n := pick_sunk(*self._shelves, least, margin, book.amount, self.state, found)) > len(found):
-            found = np.zeros(n, dtype=np.int32)
-        return rising(np.append(margin[found[:n]].astype(np.int64), among[marked]))
+            return rising(loose)
+        margin = book.rows.margin
+        return rising(np.append(_filled(pick_sunk, *self._shelves, least, margin, book.amount, self.state), loose))
 
     def _shelved(self) -> tuple[Ints, Ints, Ints]:
         """Where each cell of rows on sale begins and ends, and the rows: by class and bucket, the largest first."""
@@ -118,3 +117,11 @@ class SunkStock:
         shape = (1, len(classes) * BUCKETS)
         shelved = sparse.csr_array((at, cell[at], np.array([0, len(at)])), shape=shape).tocsc()
         return shelved.indptr[:-1], shelved.indptr[1:].copy(), shelved.data
+
+
+def _filled(pick: Callable[..., int], *columns: Any) -> Ints:
+    """Pick into an array that is large enough."""
+    found: Ints = np.zeros(4_096, dtype=np.int32)
+    while (n := pick(*columns, found)) > len(found):
+        found = np.zeros(n, dtype=np.int32)
+    return found[:n]
