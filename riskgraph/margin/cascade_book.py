@@ -119,6 +119,36 @@ class CascadeBook:
         """Rows of wallets."""
         return np.flatnonzero(self.rows.side == WALLET)
 
+    def margins_of(self, accounts: Ints) -> Ints:
+        """Margin accounts of accounts, ascending as these are."""
+        first = self._margin_bounds[accounts]
+        return stretches(first, self._margin_bounds[accounts + 1] - first)[0]
+
+    def wallets_of(self, accounts: Ints) -> tuple[Ints, Ints]:
+        """Rows of the wallets of accounts, and for each row the place of its account among them."""
+        first = self._wallet_bounds[accounts]
+        at, place = stretches(first, self._wallet_bounds[accounts + 1] - first)
+        return self.wallets[at], place
+
+    @cached_property
+    def _margin_bounds(self) -> Ints:
+        """Where the margin accounts of every account begin: they stand together."""
+        return self._bounds(self.rows.margin_account)
+
+    @cached_property
+    def _wallet_bounds(self) -> Ints:
+        """Where the wallets of every account begin among all wallets."""
+        return self._bounds(self.rows.account[self.wallets])
+
+    @cached_property
+    def may_pay(self) -> Bools:
+        """Which accounts have a wallet, or several margin accounts."""
+        return np.asarray((np.diff(self._wallet_bounds) > 0) | (np.diff(self._margin_bounds) > 1))
+
+    def _bounds(self, account: Ints) -> Ints:
+        count = np.bincount(account, minlength=len(self.snap.labels("account")))
+        return np.append(0, np.cumsum(count))
+
     @cached_property
     def sign(self) -> Floats:
         """1 for what is held, −1 for what is owed or short, by row."""
