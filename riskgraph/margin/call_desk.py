@@ -258,7 +258,7 @@ class CallDesk:
     def _donors(self, margins: Standings, calls: OpenCalls, due: Bools) -> Donors:
         """Margin accounts of the same owners without a call, with more than their target asks for."""
         owners = rising(self.book.rows.margin_account[calls.margin])
-        at = self.book.margins_of(owners[self.book.may_pay[owners]])
+        at = self.book.margins_of(owners[self.book.several[owners]])
         at = at[(self.issued[at] == NEVER) & ~due[at]]
         at = at[~self._traded(margins, at)]
         stands = margins.standing(at)

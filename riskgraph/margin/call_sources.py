@@ -109,15 +109,10 @@ def paid_by_owners(
 
 def _has_money(book: CascadeBook, calls: OpenCalls, donors: Donors) -> Bools:
     """Whose owner has something in a wallet, or in a margin account that may give."""
-    able = book.may_pay[book.rows.margin_account[calls.margin]]
-    owner = book.rows.margin_account[calls.margin[able]]
-    owners = rising(owner)
-    found = np.zeros(len(owners), dtype=np.bool_)
-    wallet, place = book.wallets_of(owners)
-    found[place[book.amount[wallet] > 0.0]] = True
-    found[np.searchsorted(owners, book.rows.margin_account[donors.margin])] = True
-    able[able] = found[np.searchsorted(owners, owner)]
-    return able
+    owner = book.rows.margin_account
+    able = book.moneyed.copy()
+    able[owner[donors.margin]] = True
+    return np.asarray(able[owner[calls.margin]])
 
 
 def _paid(book: CascadeBook, calls: OpenCalls, donors: Donors, counts: tuple[Floats, Floats], in_order: bool) -> Paid:

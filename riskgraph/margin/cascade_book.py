@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, read_only, stretches, summed
+from riskgraph.arrays import Bools, Floats, Ints, read_only, rising, stretches, summed
 from riskgraph.margin.position_worth import PositionWorth
 from riskgraph.margin.rules.rule import PairRule
 from riskgraph.margin.rules.shelf import rule_named
@@ -141,9 +141,25 @@ class CascadeBook:
         return self._bounds(self.rows.account[self.wallets])
 
     @cached_property
-    def may_pay(self) -> Bools:
-        """Which accounts have a wallet, or several margin accounts."""
-        return np.asarray((np.diff(self._wallet_bounds) > 0) | (np.diff(self._margin_bounds) > 1))
+    def several(self) -> Bools:
+        """Which accounts have several margin accounts."""
+        return np.asarray(np.diff(self._margin_bounds) > 1)
+
+    @cached_property
+    def moneyed(self) -> Bools:
+        """Which accounts have something in a wallet; kept up as wallets change."""
+        found = np.zeros(len(self.snap.labels("account")), dtype=np.bool_)
+        found[self.rows.account[self.wallets[self.amount[self.wallets] > 0.0]]] = True
+        return found
+
+    def _look_into_wallets(self, rows: Ints) -> None:
+        """See what is left in the wallets to which rows that changed belong."""
+        wallet = rows[self.rows.margin[rows] < 0]
+        if len(wallet) and "moneyed" in self.__dict__:
+            accounts = rising(self.rows.account[wallet])
+            every, _ = self.wallets_of(accounts)
+            self.moneyed[accounts] = False
+            self.moneyed[self.rows.account[every[self.amount[every] > 0.0]]] = True
 
     def _bounds(self, account: Ints) -> Ints:
         count = np.bincount(account, minlength=len(self.snap.labels("account")))
@@ -210,6 +226,7 @@ class CascadeBook:
     def _set(self, rows: Ints, units: Floats) -> None:
         self._move(rows, units)
         self.stirred[self.rows.margin[rows]] = True
+        self._look_into_wallets(rows)
 
     def _move(self, rows: Ints, units: Floats) -> None:
         change = (units - self.amount[rows]) * self._unit_sign[rows]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["ClaimRows"]
 
 WORTH_COMPILING = 100_000  # claims from which compiled code makes up for loading numba
-_PARTS = 8  # pieces of work for threads
+_PARTS = 4  # sums are formed in so many parts and then added, whatever the machine has
+_FEW = 0.2  # share of all claims up to which it is quicker to go from pair to pair
 
 
 class ClaimRows:
@@ -61,17 +62,26 @@ class ClaimRows:
         return summed((pledged + 2 * own) * np.int64(n) + pair, before - after, 4 * n).reshape(4, n)
 
     def _scaled_at_once(self, factor: Floats) -> Floats:
-        from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used
+        from riskgraph.margin.clearing_kernel import scale_all_claims, scale_claims  # numba: loaded only where used
 
-        book, lost, pairs = self.book, np.zeros((4, len(factor))), np.flatnonzero(factor < 1.0)
+        book, pairs = self.book, np.flatnonzero(factor < 1.0)
         first, claims = self._by_pair
+        n = int((first[pairs + 1] - first[pairs]).sum())
+        columns = book.rows.side, book.treasury, COLLATERAL, factor, book.amount
+        lost = np.zeros((_PARTS, 4, len(factor)))
 
-        def step(_: int, at: slice) -> None:
-            scale_claims(pairs[at], first, claims, book.rows.side, book.treasury, COLLATERAL, factor, book.amount, lost)
+        def step(number: int, at: slice) -> None:
+            scale_claims(pairs[at], first, claims, *columns, lost[number])
 
-        many = int((first[pairs + 1] - first[pairs]).sum()) >= WORTH_COMPILING
-        in_parts(len(pairs), _PARTS, step, worth_sharing=many)
-        return lost
+        def every(number: int, at: slice) -> None:
+            scale_all_claims(self.rows[at], book.rows.pair, *columns, lost[number])
+
+        if n < _FEW * len(claims):
+            in_parts(len(pairs), _PARTS, step, worth_sharing=n >= WORTH_COMPILING)
+        else:
+            in_parts(len(claims), _PARTS, every)
+        total: Floats = lost.sum(axis=0)
+        return total
 
     @cached_property
     def _by_pair(self) -> tuple[Ints, Ints]:

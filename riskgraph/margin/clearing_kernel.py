@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["add_up_limits", "scale_claims"]
+__all__ = ["add_up_limits", "scale_all_claims", "scale_claims"]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -54,6 +54,21 @@ def scale_claims(pairs, first, claims, sides, own, is_pledged, factor, amount, l
         by = factor[pair]
         for at in range(first[pair], first[pair + 1]):
             row = claims[at]
+            before = amount[row]
+            after = before * by
+            amount[row] = after
+            kind = (1 if sides[row] == is_pledged else 0) + (2 if own[row] else 0)
+            lost[kind, pair] += before - after
+
+
+@numba.njit(cache=True, nogil=True)
+def scale_all_claims(claims, pair_of, sides, own, is_pledged, factor, amount, lost):  # type: ignore[no-untyped-def]
+    """Do the same where most claims are in such pairs: row after row."""
+    for at in range(len(claims)):
+        row = claims[at]
+        pair = pair_of[row]
+        by = factor[pair]
+        if by < 1.0:
             before = amount[row]
             after = before * by
             amount[row] = after

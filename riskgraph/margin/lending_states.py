@@ -11,15 +11,29 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from riskgraph.arrays import Bools, Floats, Ints, rising
 from riskgraph.margin.account_health import check_told, formed
-from riskgraph.margin.cascade_book import COLLATERAL, DEBT
+from riskgraph.margin.account_states import (
+    BARE,
+    BRINK,
+    CALLED,
+    CLOSE,
+    DUE,
+    EDGE,
+    FAR,
+    FINE,
+    GONE,
+    NEAR,
+    NEARBY,
+    STATES,
+    SUNK,
+)
 from riskgraph.margin.close_calls import below_one
 from riskgraph.margin.standings import MET, Standing
 from riskgraph.margin.sunk_stock import SunkStock
 from riskgraph.margin.threads import in_parts
+from riskgraph.margin.watch_lists import WatchLists
 
 if TYPE_CHECKING:
     from riskgraph.margin.call_desk import CallDesk
@@ -30,7 +44,6 @@ __all__ = ["LendingStates"]
 WORTH_COMPILING = 50_000  # margin accounts from which compiled code makes up for loading numba
 _PARTS = 8  # pieces of work for threads
 _MANY_PAIRS = 0.5  # share of pairs that have moved from which on nobody is asked whether he has something in one
-_WORTH_SHARING = 20_000  # accounts
 
 
 class LendingStates:
@@ -66,58 +79,48 @@ class LendingStates:
 
     def look(self) -> tuple[Bools, Bools]:
         """Who is liquidatable, and who of them has something to take."""
-        from riskgraph.margin.state_kernel import BARE, CALLED, CLOSE, DUE, SUNK
-
         book = self.book
         if self._seen is None:
             self._begin()
             again = np.arange(len(self.state))
         else:
             again = self._stirred(self._seen)
-        was_sunk = self.state[again] >= SUNK
+        before = self.state[again]
         self._look(again)
         now = self.state[again]
         self._decide(again[now == CLOSE])
         if self.desk is not None:
             self._weigh(again[self.state[again] == CALLED])
-        self.stock.add(again[was_sunk & (now < SUNK)], -1.0)
-        self.stock.add(again[~was_sunk & (now >= SUNK)], 1.0)
+        self.stock.add(again[(before >= SUNK) & (now < SUNK)], -1.0)
+        self.stock.add(again[(before < SUNK) & (now >= SUNK)], 1.0)
+        self._watched.woken(again[self._watched.asleep[before] & ~self._watched.asleep[now]])
         self._seen = book.pair_price
         book.stirred[:], book.claims_left[:] = False, 1.0
         due: Bools = self.state >= DUE
-        return due | (self.state == BARE), due
+        return due if self.desk is None else due | (self.state == BARE), due
 
     def pull(self, margins: Ints) -> None:
         """Take accounts out of the stock: their amounts are about to change."""
-        from riskgraph.margin.state_kernel import DUE, SUNK
-
         sunk = rising(margins[self.state[margins] >= SUNK])
         self.stock.add(sunk, -1.0)
         self.state[sunk] = DUE
+        self._watched.woken(sunk)
 
     def apart(self) -> tuple[SunkStock, Ints]:
         """Part those who are liquidatable: what the sunk ones have on sale, and the others."""
-        from riskgraph.margin.state_kernel import DUE
-
         return self.stock, np.flatnonzero(self.state == DUE)
 
     def below(self, level: Floats) -> Ints:
         """Margin accounts below their call level that are not liquidatable."""
-        from riskgraph.margin.state_kernel import CALLED
-
         return np.flatnonzero(self.state == CALLED)
 
     def still_below(self, margins: Ints, level: Floats) -> Bools:
         """Which of some are below, liquidatable or not."""
-        from riskgraph.margin.state_kernel import BARE, CALLED, DUE
-
         now = self.state[margins]
         return np.asarray((now == CALLED) | (now >= DUE) | (now == BARE))
 
     def standing(self, margins: Ints) -> Standing:
         """Give sums and health of margin accounts as they stand."""
-        from riskgraph.margin.state_kernel import CALLED
-
         self._weigh(margins[self.state[margins] != CALLED])
         return Standing.of_sums(*self._sums[:, margins])
 
@@ -146,8 +149,6 @@ class LendingStates:
 
     def _decide(self, close: Ints) -> None:
         """Decide of those of whom floats cannot tell."""
-        from riskgraph.margin.state_kernel import CALLED, DUE, EDGE
-
         if len(close):
             called = self._levels[0][self.book.rows.margin_protocol[close]] > 1.0
             due = below_one(self.book.view(), close)
@@ -155,24 +156,29 @@ class LendingStates:
 
     def _stirred(self, seen: Floats) -> Ints:
         """Those next to an edge, and those far from it in a pair that has moved by more than a margin since marked."""
-        from riskgraph.margin.state_kernel import CALLED, EDGE, FAR, FINE, NEAR, NEARBY, SUNK
-
         book = self.book
         stirred = book.stirred[:-1]
         if seen is book.pair_price and (book.claims_left == 1.0).all():
             return np.flatnonzero(stirred)
         self.stock.scale(book.claims_left)
         self._left *= book.claims_left
-        changed, self._last = self._now != self._last, self._now
-        self._touch(stirred, (self.state == EDGE) | (self.state >= CALLED) & (self.state != SUNK), changed)
         gone = (book.pair_price <= 0.0) & (seen > 0.0)  # worth nothing: no longer all on sale, whatever falls
         gone |= book.claims_left <= 0.0
-        falls, rises = self._moved(0, FAR)
-        self._mark(stirred, (falls[0], FINE, rises[0] | gone, SUNK), (rises[1], FINE, falls[1], SUNK))
+        wanted = np.zeros((2, len(gone), STATES), dtype=np.bool_)
+        changed, self._last = self._now != self._last, self._now
+        if changed.mean() > _MANY_PAIRS:
+            stirred |= (self.state == EDGE) | (self.state >= CALLED) & (self.state != SUNK)
+        else:
+            wanted[:, :, [EDGE, CALLED, CLOSE, DUE, BRINK]] = changed[:, :, None]
         falls, rises = self._moved(1, NEARBY)
-        self._touch(stirred, self.state == NEAR, np.stack([falls[0], rises[1]]))
-        if gone.any():
-            self._mark_bare(stirred, gone)
+        wanted[0, :, NEAR], wanted[1, :, NEAR] = falls[0], rises[1]
+        falls, rises = self._moved(0, FAR)
+        wanted[0, :, FINE], wanted[1, :, FINE] = falls[0], rises[1]
+        self._watched.mark(wanted, stirred)
+        wanted[:] = False
+        wanted[0, :, SUNK], wanted[1, :, SUNK] = rises[0] | gone, falls[1]
+        wanted[1, :, BARE] = gone
+        self._watched.mark_sleepers(wanted, stirred)
         return np.flatnonzero(stirred)
 
     @property
@@ -187,33 +193,9 @@ class LendingStates:
         self._marked[which] = np.where(falls | rises, now, marked)
         return falls, rises
 
-    def _touch(self, stirred: Bools, watched: Bools, moved: Bools) -> None:
-        """Mark those who are watched and have something in a pair that moved: as collateral, or as debt."""
-        from riskgraph.margin.state_kernel import touch
-
-        if moved.mean() > _MANY_PAIRS:
-            stirred |= watched
-            return
-        at, book = np.flatnonzero(watched), self.book
-
-        def step(_: int, part: slice) -> None:
-            touch(at[part], book.starts, book.stops, book.rows.pair, moved[0] | moved[1], stirred)
-
-        in_parts(len(at), _PARTS, step, worth_sharing=len(at) > _WORTH_SHARING)
-
-    def _mark(self, stirred: Bools, *sides: tuple[Bools, int, Bools, int]) -> None:
-        """Mark those in pairs that moved, where they pledge and where they owe, who stand as is said."""
-        from riskgraph.margin.state_kernel import mark_stirred
-
-        for listed, one in zip(self._accounts_by_pair, sides, strict=True):
-            mark_stirred(*listed, *one, self.state, stirred)
-
-    def _mark_bare(self, stirred: Bools, gone: Bools) -> None:
-        """Mark those who have nothing and owe what is worth nothing now."""
-        from riskgraph.margin.state_kernel import BARE
-
-        none = np.zeros(len(gone), dtype=np.bool_)
-        self._mark(stirred, (none, BARE, none, BARE), (gone, BARE, none, BARE))
+    @cached_property
+    def _watched(self) -> WatchLists:
+        return WatchLists(self.book, self.state, np.isin(np.arange(STATES), (BARE, GONE, SUNK)))
 
     @cached_property
     def _levels(self) -> Floats:
@@ -222,23 +204,10 @@ class LendingStates:
         level = np.zeros(n) if self.desk is None else np.nan_to_num(self.desk.terms.level)
         return np.stack([level * (1.0 - MET), np.maximum(level, 1.0)])
 
-    @cached_property
-    def _accounts_by_pair(self) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-        """Where each pair's begin, and margin accounts: with collateral in every pair, and with debt."""
-        rows, n = self.book.rows, len(self.book.rows.pair_asset)
-        found = []
-        for side in (COLLATERAL, DEBT):
-            at = np.flatnonzero(rows.side == side)
-            listed = sparse.csr_array((rows.margin[at], rows.pair[at], np.array([0, len(at)])), shape=(1, n)).tocsc()
-            found.append((listed.indptr, listed.data))
-        return found[0], found[1]
-
     # -- anywhere -----------------------------------------------------------------------------------------------------
 
     def parted(self, margins: Ints) -> tuple[SunkStock, Ints]:
         """Part accounts that are due, ascending: what those have on sale who are sunk, and the others."""
-        from riskgraph.margin.state_kernel import SUNK
-
         self.state[:] = 0
         sunk = np.zeros(len(margins), dtype=np.bool_)
         if not self.book.rows.named:

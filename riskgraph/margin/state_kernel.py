@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import numba
 
-__all__ = [
-    "BARE", "BRINK", "CALLED", "CLOSE", "DUE", "EDGE", "FAR", "FINE", "GONE", "NEAR", "NEARBY", "SUNK", "look_at",
-    "mark_stirred", "plain_accounts", "sinks", "touch", "weigh_accounts", "weigh_rows",
-]  # fmt: skip
+from riskgraph.margin.account_states import BARE, BRINK, CALLED, CLOSE, DUE, EDGE, FAR, FINE, GONE, NEAR, NEARBY, SUNK
 
-# What a look says of an account. FINE, NEAR and EDGE are far from, near and next to where it would be called or
-# liquidated; GONE owes nothing that counts or has nothing, BARE owes and has nothing; CLOSE: floats cannot tell; SUNK
-# is far from where calls could end before all is gone, BRINK is not.
-FINE, NEAR, EDGE, GONE, BARE, CALLED, CLOSE, DUE, SUNK, BRINK = range(10)
-FAR, NEARBY = 0.02, 0.001  # by how much prices may move before those who are FINE, and NEAR, are looked at
+__all__ = ["look_at", "mark_stirred", "plain_accounts", "sinks", "weigh_accounts", "weigh_rows"]
+
 _BAND = 1e-12  # of health about 1 in which floats do not decide (close_calls.BAND)
 
 
@@ -152,24 +146,12 @@ def weigh_accounts(margins, starts, stops, rows, pair_price, found):  # type: ig
 
 
 @numba.njit(cache=True, nogil=True)
-def touch(margins, starts, stops, pairs, moved, stirred):  # type: ignore[no-untyped-def]
-    """Mark accounts that have a row in a pair that moved."""
-    for margin in margins:
-        for row in range(starts[margin], stops[margin]):
-            if moved[pairs[row]]:
-                stirred[margin] = True
-                break
+def mark_stirred(pairs, first, margins, rows, amounts, wanted, state, stirred):  # type: ignore[no-untyped-def]
+    """Mark the accounts of some pairs whose state is ``wanted`` in a pair, those that hold or owe something there.
 
-
-@numba.njit(cache=True, nogil=True)
-def mark_stirred(first, accounts, moved, wanted, other, of_other, state, stirred):  # type: ignore[no-untyped-def]
-    """Mark accounts of state ``wanted`` in pairs that ``moved``, and of state ``of_other`` where ``other`` says so.
-
-    ``first`` says where each pair's accounts begin.
+    ``margins`` and ``rows`` stand pair by pair, ``first`` says where each begins.
     """
-    for pair in range(len(moved)):
-        if moved[pair] or other[pair]:
-            for at in range(first[pair], first[pair + 1]):
-                here = state[accounts[at]]
-                if (moved[pair] and here == wanted) or (other[pair] and here == of_other):
-                    stirred[accounts[at]] = True
+    for pair in pairs:
+        for at in range(first[pair], first[pair + 1]):
+            if wanted[pair, state[margins[at]]] and amounts[rows[at]] > 0.0:
+                stirred[margins[at]] = True

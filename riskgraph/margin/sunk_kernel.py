@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from riskgraph.margin.state_kernel import SUNK
+from riskgraph.margin.account_states import SUNK
 
 __all__ = ["BUCKETS", "LOWEST", "add_up_sunk", "pick_among", "pick_sunk", "row_classes", "shelve_rows"]
 
