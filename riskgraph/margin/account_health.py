@@ -60,6 +60,10 @@ class MarginAccounts:
     short: Bools
     derivatives: DerivativeMargins | None
 
+    @property
+    def looked_at(self) -> None:
+        """All are formed anew."""
+
     def below(self, level: Floats) -> Ints:
         """Margin accounts whose health is below ``level`` (by margin account) by more than rounding."""
         return self.low[self.health[self.low] < level[self.low] * (1.0 - MET)]

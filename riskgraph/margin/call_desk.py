@@ -171,7 +171,7 @@ class CallDesk:
         self.book, self.terms = book, terms
         rows = book.rows
         self.issued = np.full(len(rows.margin_account), NEVER)
-        self.called: Ints = np.zeros(0, dtype=np.int64)  # margin accounts with a call
+        self._ever: list[Ints] = []  # margin accounts that got a call, as they did
         self.level = terms.level[rows.margin_protocol]
         self.target = terms.target[rows.margin_protocol]
         self.posted, self.given = self._counts()
@@ -201,7 +201,7 @@ class CallDesk:
         open_now = low[~at_once]
         fresh = open_now[self.issued[open_now] == NEVER]
         self.issued[fresh] = now
-        self.called = np.append(self.called, fresh)
+        self._ever.append(fresh)
         stands = margins.standing(open_now)
         calls = OpenCalls(open_now, self._shortfall(margins, open_now, stands), self.target[open_now],
                           self.terms.rank[protocol[open_now]], self._traded(margins, open_now))  # fmt: skip
@@ -213,12 +213,18 @@ class CallDesk:
         """Margin accounts below their call level; one that was just paid up to it is not."""
         return margins.below(self.level)
 
+    @property
+    def called(self) -> Ints:
+        """Margin accounts with a call, ascending."""
+        every = rising(np.concatenate([np.zeros(0, dtype=np.int64), *self._ever]))
+        self._ever = [every[self.issued[every] != NEVER]]
+        return self._ever[0]
+
     def _lapsed(self, margins: Standings) -> Ints:
         """Take back the calls on accounts that are no longer below their level; give them."""
-        kept = margins.still_below(self.called, self.level)
-        if kept.all():
-            return self.called[:0]
-        cured, self.called = self.called[~kept], self.called[kept]
+        seen = margins.looked_at
+        at = self.called if seen is None else seen[self.issued[seen] != NEVER]
+        cured = at[~margins.still_below(at, self.level)]
         self.issued[cured] = NEVER
         return cured
 
@@ -270,11 +276,11 @@ class CallDesk:
 
     def shut(self, now: int, margins: Standings, due: Bools, closeout: bool) -> tuple[Bools, Ints]:
         """Which of the due accounts are not protected by grace; and, with ``closeout``, who is called and expired."""
-        called = self.called if closeout or not self.at_once else self.called[:0]
+        called = self.called if closeout or not self.at_once else np.zeros(0, dtype=np.int64)
         expired = now >= self._ends(called)
         fair = due.copy()
         fair[called[~expired]] = False
-        at = np.sort(called[expired & ~due[called]]) if closeout else self.called[:0]
+        at = called[expired & ~due[called]] if closeout else called[:0]
         return fair, at[margins.standing(at).health < self.level[at] * (1.0 - MET)]
 
     def _ends(self, called: Ints) -> Ints:

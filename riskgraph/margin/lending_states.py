@@ -26,8 +26,10 @@ from riskgraph.margin.account_states import (
     GONE,
     NEAR,
     NEARBY,
+    QUIET,
     STATES,
     SUNK,
+    SURE,
 )
 from riskgraph.margin.close_calls import below_one
 from riskgraph.margin.standings import MET, Standing
@@ -44,6 +46,8 @@ __all__ = ["LendingStates"]
 WORTH_COMPILING = 50_000  # margin accounts from which compiled code makes up for loading numba
 _PARTS = 8  # pieces of work for threads
 _MANY_PAIRS = 0.5  # share of pairs that have moved from which on nobody is asked whether he has something in one
+_WORTH_SHARING = 20_000  # accounts
+_LOW = np.isin(np.arange(STATES), (CALLED, BARE, DUE, SUNK, BRINK))  # states of those below their call level
 
 
 class LendingStates:
@@ -62,6 +66,8 @@ class LendingStates:
     def __init__(self, calls: LendingCalls, desk: CallDesk | None) -> None:
         self.calls, self.book, self.desk = calls, calls.book, desk
         self.state = np.zeros(len(self.book.rows.margin_account), dtype=np.uint8)
+        self._unsure = np.zeros(len(self.state), dtype=np.bool_)  # next to an edge by rounding: looked at every time
+        self.looked_at: Ints = np.zeros(0, dtype=np.int64)
         self._seen: Floats | None = None  # prices at the last look
 
     @cached_property
@@ -84,7 +90,8 @@ class LendingStates:
             self._begin()
             again = np.arange(len(self.state))
         else:
-            again = self._stirred(self._seen)
+            again = self._unsettled(self._stirred(self._seen))
+        self.looked_at = again
         before = self.state[again]
         self._look(again)
         now = self.state[again]
@@ -116,25 +123,40 @@ class LendingStates:
 
     def still_below(self, margins: Ints, level: Floats) -> Bools:
         """Which of some are below, liquidatable or not."""
-        now = self.state[margins]
-        return np.asarray((now == CALLED) | (now >= DUE) | (now == BARE))
+        return np.asarray(_LOW[self.state[margins]])
 
     def standing(self, margins: Ints) -> Standing:
         """Give sums and health of margin accounts as they stand."""
         self._weigh(margins[self.state[margins] != CALLED])
-        return Standing.of_sums(*self._sums[:, margins])
+        return Standing.of_sums(*np.ascontiguousarray(self._sums[margins].T))
 
     def _weigh(self, margins: Ints) -> None:
         """Sum up margin accounts; of those who are called that stands until they are looked at again."""
         from riskgraph.margin.state_kernel import weigh_accounts
 
         book = self.book
-        weigh_accounts(margins, book.starts, book.stops, self.calls.columns, book.pair_price, self._sums)
+
+        def step(_: int, at: slice) -> None:
+            weigh_accounts(margins[at], book.starts, book.stops, self.calls.columns, book.pair_price, self._sums)
+
+        in_parts(len(margins), _PARTS, step, worth_sharing=len(margins) > _WORTH_SHARING)
+
+    def _unsettled(self, stirred: Ints) -> Ints:
+        """Leave out those who are called and, as their sums say, stay so."""
+        if self.desk is None:
+            return stirred
+        called = self.state[stirred] == CALLED
+        margins = stirred[called]
+        self._weigh(margins)
+        _, weighted, _, burden = self._sums[margins].T
+        level = self._levels[0][self.book.rows.margin_protocol[margins]]
+        called[called] = (weighted > burden * (1.0 + SURE)) & (weighted < level * burden * (1.0 - SURE))
+        return np.asarray(stirred[~called])
 
     @cached_property
     def _sums(self) -> Floats:
         """Collateral, weighted collateral, debt and weighted debt of the margin accounts that somebody asked for."""
-        return np.zeros((4, len(self.state)))
+        return np.zeros((len(self.state), 4))
 
     def _begin(self) -> None:
         """Refuse a book in which health cannot be told; from then on only changes are looked at."""
@@ -165,7 +187,9 @@ class LendingStates:
         gone = (book.pair_price <= 0.0) & (seen > 0.0)  # worth nothing: no longer all on sale, whatever falls
         gone |= book.claims_left <= 0.0
         wanted = np.zeros((2, len(gone), STATES), dtype=np.bool_)
-        changed, self._last = self._now != self._last, self._now
+        stirred |= self._unsure
+        changed = np.abs(self._now - self._last) > QUIET * self._last
+        self._last = np.where(changed, self._now, self._last)
         if changed.mean() > _MANY_PAIRS:
             stirred |= (self.state == EDGE) | (self.state >= CALLED) & (self.state != SUNK)
         else:
@@ -225,7 +249,7 @@ class LendingStates:
 
         def step(_: int, at: slice) -> None:
             look_at(margins[at], book.starts, book.stops, calls.columns, self._weighed, book.pair_price, all_worth,
-                    calls.terms, book.rows.margin_protocol, self._levels, self.state)  # fmt: skip
+                    calls.terms, book.rows.margin_protocol, self._levels, self.state, self._unsure)  # fmt: skip
 
         in_parts(len(margins), _PARTS, step)
 

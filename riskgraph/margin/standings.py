@@ -42,6 +42,10 @@ class Standings(Protocol):
     def derivatives(self) -> DerivativeMargins | None:
         """Longs and shorts, None where there are none."""
 
+    @property
+    def looked_at(self) -> Ints | None:
+        """Margin accounts that may stand otherwise than when somebody looked before; None: all."""
+
     def below(self, level: Floats) -> Ints:
         """Margin accounts, ascending, whose health is below ``level`` (by margin account) by more than rounding.
 

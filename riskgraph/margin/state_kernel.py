@@ -4,9 +4,32 @@ from __future__ import annotations
 
 import numba
 
-from riskgraph.margin.account_states import BARE, BRINK, CALLED, CLOSE, DUE, EDGE, FAR, FINE, GONE, NEAR, NEARBY, SUNK
+from riskgraph.margin.account_states import (
+    BARE,
+    BRINK,
+    CALLED,
+    CLOSE,
+    DUE,
+    EDGE,
+    FAR,
+    FINE,
+    GONE,
+    NEAR,
+    NEARBY,
+    SUNK,
+    SURE,
+)
 
-__all__ = ["look_at", "mark_stirred", "plain_accounts", "sinks", "weigh_accounts", "weigh_rows"]
+__all__ = [
+    "count_rows",
+    "list_rows",
+    "look_at",
+    "mark_stirred",
+    "plain_accounts",
+    "sinks",
+    "weigh_accounts",
+    "weigh_rows",
+]
 
 _BAND = 1e-12  # of health about 1 in which floats do not decide (close_calls.BAND)
 
@@ -78,11 +101,14 @@ def plain_accounts(starts, stops, modest, terms, venue, plain):  # type: ignore[
 
 
 @numba.njit(cache=True, nogil=True)
-def look_at(margins, starts, stops, rows, weighed, pair_price, all_worth, terms, venue, levels, state):  # type: ignore[no-untyped-def]
+def look_at(  # type: ignore[no-untyped-def]
+    margins, starts, stops, rows, weighed, pair_price, all_worth, terms, venue, levels, state, unsure
+):  # fmt: skip
     """Say of every account how it stands.
 
     ``weighed`` is what the two functions above give; ``all_worth`` says that no price is 0; ``levels`` are healths by
-    protocol: below which an account is called, and from which on it is none of anybody's business.
+    protocol: below which an account is called, and from which on it is none of anybody's business. ``unsure`` are those
+    next to where they would be called or liquidated, but for rounding.
     """
     pays, counts, plain = weighed
     sides, amounts, pairs, _, _, _, is_pledged, is_owed = rows
@@ -98,6 +124,8 @@ def look_at(margins, starts, stops, rows, weighed, pair_price, all_worth, terms,
             else:
                 burden -= value
         net, gross = weighted - burden, weighted + burden
+        called = levels[0, venue[margin]]
+        unsure[margin] = abs(net) < SURE * gross or abs(weighted - called * burden) < SURE * called * burden
         if gross - abs(net) <= _BAND * gross:  # nothing of one side, or next to nothing
             held = owes = False
             for row in range(start, stop):
@@ -109,7 +137,7 @@ def look_at(margins, starts, stops, rows, weighed, pair_price, all_worth, terms,
         if abs(net) < _BAND * gross:
             state[margin] = CLOSE
         elif net >= 0.0:
-            called, fine = levels[0, venue[margin]], levels[1, venue[margin]] * burden
+            fine = levels[1, venue[margin]] * burden
             if burden > 0.0 and weighted / burden < called:
                 state[margin] = CALLED
             else:
@@ -142,7 +170,7 @@ def weigh_accounts(margins, starts, stops, rows, pair_price, found):  # type: ig
             elif sides[row] == is_owed:
                 debt += usd
                 burden += usd * (weights[row] if len(weights) else 1.0)
-        found[0, margin], found[1, margin], found[2, margin], found[3, margin] = collateral, weighted, debt, burden
+        found[margin, 0], found[margin, 1], found[margin, 2], found[margin, 3] = collateral, weighted, debt, burden
 
 
 @numba.njit(cache=True, nogil=True)
@@ -155,3 +183,21 @@ def mark_stirred(pairs, first, margins, rows, amounts, wanted, state, stirred): 
         for at in range(first[pair], first[pair + 1]):
             if wanted[pair, state[margins[at]]] and amounts[rows[at]] > 0.0:
                 stirred[margins[at]] = True
+
+
+@numba.njit(cache=True, nogil=True)
+def count_rows(sides, pairs, margins, side, awake, state, first):  # type: ignore[no-untyped-def]
+    """Add to ``first``, one place on, how many rows of a side there are in every pair, of accounts that are awake."""
+    for row in range(len(sides)):
+        if sides[row] == side and awake[state[margins[row]]]:
+            first[pairs[row] + 1] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def list_rows(sides, pairs, margins, side, awake, state, place, listed_margins, listed_rows):  # type: ignore[no-untyped-def]
+    """Write the same rows down pair by pair, from ``place`` of a pair on."""
+    for row in range(len(sides)):
+        if sides[row] == side and awake[state[margins[row]]]:
+            at = place[pairs[row]]
+            listed_margins[at], listed_rows[at] = margins[row], row
+            place[pairs[row]] = at + 1

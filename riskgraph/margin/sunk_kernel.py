@@ -33,13 +33,21 @@ def add_up_sunk(margins, starts, stops, classes, bits, amounts, sign, total, cou
 
 
 @numba.njit(cache=True, nogil=True)
-def shelve_rows(classes, bits, margin, state, cell):  # type: ignore[no-untyped-def]
-    """Say of every row that is on sale in which cell it is: by class, and the largest bucket first; -1: not on sale."""
-    for row in range(len(classes)):
-        cell[row] = -1
-        if classes[row] >= 0 and bits[row] > 0 and state[margin[row]] >= SUNK:
-            bucket = min(max((bits[row] >> 52) - _FIRST, 0), BUCKETS - 1)
-            cell[row] = classes[row] * BUCKETS + BUCKETS - 1 - bucket
+def shelve_rows(margins, starts, stops, classes, bits, state, cell, rows):  # type: ignore[no-untyped-def]
+    """Put rows of accounts that are on sale into ``rows``, and in which ``cell`` each is; how many.
+
+    Cells stand by class, and within it the largest bucket first.
+    """
+    found = 0
+    for margin in margins:
+        if state[margin] < SUNK:
+            continue
+        for row in range(starts[margin], stops[margin]):
+            if classes[row] >= 0 and bits[row] > 0:
+                bucket = min(max((bits[row] >> 52) - _FIRST, 0), BUCKETS - 1)
+                cell[found], rows[found] = classes[row] * BUCKETS + BUCKETS - 1 - bucket, row
+                found += 1
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RowClasses", "SunkStock"]
 
-_MANY = 20_000  # accounts that are looked through one by one; more are shelved anew
+_MANY = 4_000  # accounts that are looked through one by one; more are shelved
+_MOST_SHELVES = 16
 
 
 class RowClasses:
@@ -63,7 +64,7 @@ class SunkStock:
         self.units = np.zeros((len(calls.classes), BUCKETS))
         self._counts = np.zeros(len(calls.classes), dtype=np.int64)
         self._loose: list[Ints] = []  # accounts that have come since rows were shelved
-        self._shelves: tuple[Ints, Ints, Ints] | None = None
+        self._shelves: list[tuple[Ints, Ints, Ints]] = []
 
     @property
     def count(self) -> int:
@@ -97,25 +98,33 @@ class SunkStock:
 
         book = self.book
         if self.lasts and sum(len(part) for part in self._loose) > _MANY:
-            self._shelves, self._loose = self._shelved(), []
+            self._put_on_shelves()
         among = np.concatenate([np.zeros(0, dtype=np.int64), *self._loose])
         account, row = (among, book.starts, book.stops), (self.calls.classes.of_row, book.amount)
         loose = _filled(pick_among, *account, *row, least, self.state)
-        if self._shelves is None:
-            return rising(loose)
         margin = book.rows.margin
-        return rising(np.append(_filled(pick_sunk, *self._shelves, least, margin, book.amount, self.state), loose))
+        found = [_filled(pick_sunk, *shelf, least, margin, book.amount, self.state) for shelf in self._shelves]
+        return rising(np.concatenate([loose, *found]))
 
-    def _shelved(self) -> tuple[Ints, Ints, Ints]:
+    def _put_on_shelves(self) -> None:
+        """Shelve who has come; when there are too many shelves, everybody anew."""
+        margins = rising(np.concatenate(self._loose))
+        if len(self._shelves) >= _MOST_SHELVES:
+            self._shelves, margins = [], np.arange(len(self.state))
+        self._shelves.append(self._shelved(margins))
+        self._loose = []
+
+    def _shelved(self, margins: Ints) -> tuple[Ints, Ints, Ints]:
         """Where each cell of rows on sale begins and ends, and the rows: by class and bucket, the largest first."""
         from riskgraph.margin.sunk_kernel import BUCKETS, shelve_rows
 
-        classes, held = self.calls.classes, self.book.rows
-        cell = np.empty(len(classes.of_row), dtype=np.int32)
-        shelve_rows(classes.of_row, self.book.amount.view(np.int64), held.margin, self.state, cell)
-        at = np.flatnonzero(cell >= 0).astype(np.int32)
+        classes, book = self.calls.classes, self.book
+        n = int((book.stops[margins] - book.starts[margins]).sum())
+        cell, rows = np.empty((2, n), dtype=np.int32)
+        bits = book.amount.view(np.int64)
+        n = shelve_rows(margins, book.starts, book.stops, classes.of_row, bits, self.state, cell, rows)
         shape = (1, len(classes) * BUCKETS)
-        shelved = sparse.csr_array((at, cell[at], np.array([0, len(at)])), shape=shape).tocsc()
+        shelved = sparse.csr_array((rows[:n], cell[:n], np.array([0, n])), shape=shape).tocsc()
         return shelved.indptr[:-1], shelved.indptr[1:].copy(), shelved.data
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from riskgraph.arrays import Bools, Ints, Places
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["WatchLists"]
 
 _MANY = 20_000  # accounts that have come since lists were written, from which on new ones are worth it
-_FEW = 0.7  # share of the accounts that are left, below which new ones are
+_FEW = 0.6  # share of the accounts that are left, below which new ones are
+_OFTEN = 4  # rounds after which these are counted
 
 
 class WatchLists:
@@ -32,7 +32,7 @@ class WatchLists:
         self.book, self.state, self.asleep = book, state, asleep
         self._every: list[tuple[Ints, Ints, Ints]] = []
         self._lists: list[tuple[Ints, Ints, Ints]] = []
-        self._listed = 0
+        self._listed = self._since = 0
         self._loose: list[Ints] = []
 
     def woken(self, margins: Ints) -> None:
@@ -50,7 +50,7 @@ class WatchLists:
     def mark_sleepers(self, wanted: Bools, stirred: Bools) -> None:
         """Do the same with everybody."""
         if wanted.any():
-            self._every = self._every or self._written(np.ones(len(self.state) + 1, dtype=np.bool_))
+            self._every = self._every or self._written(np.ones(len(self.asleep), dtype=np.bool_))
             self._search(self._every, wanted, stirred)
 
     def _search(self, lists: list[tuple[Ints, Ints, Ints]], wanted: Bools, stirred: Bools) -> None:
@@ -61,17 +61,26 @@ class WatchLists:
             mark_stirred(pairs, *listed, self.book.amount, one, self.state, stirred)
 
     def _renew(self) -> None:
-        """Write lists anew where many have come, or are asleep by now."""
-        awake = ~self.asleep[self.state]
-        n = int(np.count_nonzero(awake))
-        if not self._lists or sum(map(len, self._loose)) > _MANY or n < _FEW * self._listed:
-            self._lists, self._listed, self._loose = self._written(np.append(awake, False)), n, []
+        """Write lists anew where many have come, or, as is seen now and then, are asleep by now."""
+        self._since += 1
+        loose = sum(map(len, self._loose)) > _MANY
+        if self._lists and not loose and self._since % _OFTEN:
+            return
+        n = int((~self.asleep)[self.state].sum())
+        if not self._lists or loose or n < _FEW * self._listed:
+            self._lists, self._listed, self._loose = self._written(~self.asleep), n, []
 
     def _written(self, awake: Bools) -> list[tuple[Ints, Ints, Ints]]:
         """Where each pair's begin, their margin accounts, and rows: of collateral in every pair, and of debt."""
-        rows, n, found = self.book.rows, len(self.book.rows.pair_asset), []
+        from riskgraph.margin.state_kernel import count_rows, list_rows
+
+        rows, found = self.book.rows, []
         for side in (COLLATERAL, DEBT):
-            at = np.flatnonzero((rows.side == side) & awake[rows.margin]).astype(np.int32)
-            listed = sparse.csr_array((at, rows.pair[at], np.array([0, len(at)])), shape=(1, n)).tocsc()
-            found.append((listed.indptr, rows.margin[listed.data], listed.data))
+            first = np.zeros(len(rows.pair_asset) + 1, dtype=np.int64)
+            columns = rows.side, rows.pair, rows.margin, side, awake, self.state
+            count_rows(*columns, first)
+            np.cumsum(first, out=first)
+            margins, listed = np.empty((2, int(first[-1])), dtype=np.int32)
+            list_rows(*columns, first[:-1].copy(), margins, listed)
+            found.append((first, margins, listed))
         return found
