@@ -117,11 +117,13 @@ def _accepted(snap: Snapshot) -> Floats:
         margin[snap.rows.pair_protocol[placed], snap.rows.pair_asset[placed]] = True
         taken = np.where(np.isnan(haircut), np.where(margin, 1.0, 0.0), 1.0 - np.nan_to_num(haircut))
         threshold[trades] = taken[trades]
-    held = snap.rows.rows("collateral") & ~trades[snap.rows.protocol]
-    venue, asset = snap.rows.protocol[held], snap.rows.asset[held]
-    pledged = np.zeros(shape)
-    pledged[venue, asset] = np.where(np.nan_to_num(snap.rows.threshold[held]) > 0.0, 1.0, 0.0)
-    threshold = np.where(threshold > 0.0, threshold, pledged)  # a threshold of the account's own
+    pledged, rows = snap.rows.pledged, snap.rows
+    venue, asset = rows.pair_protocol, rows.pair_asset
+    untold = (venue >= 0) & ~trades[venue] & ~(threshold[venue, asset] > 0.0)
+    if untold.any():  # a threshold of the account's own
+        held = np.flatnonzero(untold[pledged.pair])
+        pair = pledged.pair[held]
+        threshold[venue[pair], asset[pair]] = np.where(np.nan_to_num(pledged.weight[held]) > 0.0, 1.0, 0.0)
     flag = markets.flag("usable_as_collateral")
     barred = flag == 0
     threshold[markets.code("protocol")[barred], markets.code("asset")[barred]] = 0.0
@@ -264,7 +266,7 @@ class CallDesk:
     def _donors(self, margins: Standings, calls: OpenCalls, due: Bools) -> Donors:
         """Margin accounts of the same owners without a call, with more than their target asks for."""
         owners = rising(self.book.rows.margin_account[calls.margin])
-        at = self.book.margins_of(owners[self.book.several[owners]])
+        at = self.book.owners.margins_of(owners[self.book.owners.several[owners]])
         at = at[(self.issued[at] == NEVER) & ~due[at]]
         at = at[~self._traded(margins, at)]
         stands = margins.standing(at)

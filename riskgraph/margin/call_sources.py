@@ -110,7 +110,7 @@ def paid_by_owners(
 def _has_money(book: CascadeBook, calls: OpenCalls, donors: Donors) -> Bools:
     """Whose owner has something in a wallet, or in a margin account that may give."""
     owner = book.rows.margin_account
-    able = book.moneyed.copy()
+    able = book.owners.moneyed.copy()
     able[owner[donors.margin]] = True
     return np.asarray(able[owner[calls.margin]])
 
@@ -219,7 +219,7 @@ def _found(known: Ints, wanted: Ints) -> Ints:
 def _sources(book: CascadeBook, owners: Ints, donors: Donors, taking: _Taking, owner_of_call: Ints) -> _Sources:
     """Order what owners have: wallets, then donors by excess; debt tokens first, then largest USD, then label."""
     rows = book.rows
-    wallet = book.wallets_of(owners)[0]
+    wallet = book.owners.wallets_of(owners)
     wallet = wallet[book.amount[wallet] > 0.0]
     given, donor = book.rows_of(donors.margin)
     fine = (rows.side[given] == COLLATERAL) & (book.amount[given] > 0.0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, read_only, rising, stretches, summed
+from riskgraph.arrays import Bools, Floats, Ints, read_only, stretches, summed
+from riskgraph.margin.cascade_owners import Owners
 from riskgraph.margin.position_worth import PositionWorth
 from riskgraph.margin.rules.rule import PairRule
 from riskgraph.margin.rules.shelf import rule_named
@@ -115,55 +116,9 @@ class CascadeBook:
         return stretches(first, self.stops[margins] - first)
 
     @cached_property
-    def wallets(self) -> Ints:
-        """Rows of wallets."""
-        return np.flatnonzero(self.rows.side == WALLET)
-
-    def margins_of(self, accounts: Ints) -> Ints:
-        """Margin accounts of accounts, ascending as these are."""
-        first = self._margin_bounds[accounts]
-        return stretches(first, self._margin_bounds[accounts + 1] - first)[0]
-
-    def wallets_of(self, accounts: Ints) -> tuple[Ints, Ints]:
-        """Rows of the wallets of accounts, and for each row the place of its account among them."""
-        first = self._wallet_bounds[accounts]
-        at, place = stretches(first, self._wallet_bounds[accounts + 1] - first)
-        return self.wallets[at], place
-
-    @cached_property
-    def _margin_bounds(self) -> Ints:
-        """Where the margin accounts of every account begin: they stand together."""
-        return self._bounds(self.rows.margin_account)
-
-    @cached_property
-    def _wallet_bounds(self) -> Ints:
-        """Where the wallets of every account begin among all wallets."""
-        return self._bounds(self.rows.account[self.wallets])
-
-    @cached_property
-    def several(self) -> Bools:
-        """Which accounts have several margin accounts."""
-        return np.asarray(np.diff(self._margin_bounds) > 1)
-
-    @cached_property
-    def moneyed(self) -> Bools:
-        """Which accounts have something in a wallet; kept up as wallets change."""
-        found = np.zeros(len(self.snap.labels("account")), dtype=np.bool_)
-        found[self.rows.account[self.wallets[self.amount[self.wallets] > 0.0]]] = True
-        return found
-
-    def _look_into_wallets(self, rows: Ints) -> None:
-        """See what is left in the wallets to which rows that changed belong."""
-        wallet = rows[self.rows.margin[rows] < 0]
-        if len(wallet) and "moneyed" in self.__dict__:
-            accounts = rising(self.rows.account[wallet])
-            every, _ = self.wallets_of(accounts)
-            self.moneyed[accounts] = False
-            self.moneyed[self.rows.account[every[self.amount[every] > 0.0]]] = True
-
-    def _bounds(self, account: Ints) -> Ints:
-        count = np.bincount(account, minlength=len(self.snap.labels("account")))
-        return np.append(0, np.cumsum(count))
+    def owners(self) -> Owners:
+        """Margin accounts and wallets by account."""
+        return Owners(self.rows, self.amount, len(self.snap.labels("account")))
 
     @cached_property
     def sign(self) -> Floats:
@@ -226,7 +181,8 @@ class CascadeBook:
     def _set(self, rows: Ints, units: Floats) -> None:
         self._move(rows, units)
         self.stirred[self.rows.margin[rows]] = True
-        self._look_into_wallets(rows)
+        if "owners" in self.__dict__:
+            self.owners.note(rows)
 
     def _move(self, rows: Ints, units: Floats) -> None:
         change = (units - self.amount[rows]) * self._unit_sign[rows]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from riskgraph.arrays import Bools, Ints, Places
+from riskgraph.margin.account_states import FINE
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
+from riskgraph.margin.threads import in_parts
 
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_book import CascadeBook
@@ -16,6 +19,9 @@ __all__ = ["WatchLists"]
 
 _MANY = 20_000  # accounts that have come since lists were written, from which on new ones are worth it
 _FEW = 0.6  # share of the accounts that are left, below which new ones are
+_MOST = 0.3  # share of all rows in pairs that moved from which on lists are not worth searching
+_WORTH_SHARING = 100_000  # rows
+_PARTS = 8  # pieces of work for threads
 _OFTEN = 4  # rounds after which these are counted
 
 
@@ -41,11 +47,23 @@ class WatchLists:
             self._loose.append(margins)
 
     def mark(self, wanted: Bools, stirred: Bools) -> None:
-        """Mark who is awake and whose state is wanted in a pair; shape (collateral and debt, n_pairs, states)."""
+        """Mark who is awake and whose state is wanted in a pair; shape (collateral and debt, n_pairs, states).
+
+        Where that is asked of states in the pairs of most rows, everybody is marked who is awake.
+        """
+        if self._rows_in[wanted[:, :, FINE]].sum() > _MOST * self._rows_in.sum():
+            stirred |= (~self.asleep)[self.state]
+            return
         self._renew()
         for margins in self._loose:
             stirred[margins] = True
         self._search(self._lists, wanted, stirred)
+
+    @cached_property
+    def _rows_in(self) -> Ints:
+        """How many rows of collateral, and of debt, are in every pair."""
+        rows, n = self.book.rows, len(self.book.rows.pair_asset)
+        return np.stack([np.bincount(leg.pair, minlength=n) for leg in (rows.pledged, rows.owed)])
 
     def mark_sleepers(self, wanted: Bools, stirred: Bools) -> None:
         """Do the same with everybody."""
@@ -58,7 +76,13 @@ class WatchLists:
 
         for listed, one in zip(lists, wanted, strict=True):
             pairs = np.flatnonzero(one.any(axis=1))
-            mark_stirred(pairs, *listed, self.book.amount, one, self.state, stirred)
+            in_pairs = listed[0][pairs + 1] - listed[0][pairs]
+
+            def step(_: int, at: slice, pairs: Ints = pairs, listed: Any = listed, one: Bools = one) -> None:
+                first, margins, rows = listed
+                mark_stirred(pairs[at], first, margins, rows, self.book.amount, one, self.state, stirred)
+
+            in_parts(len(pairs), _PARTS, step, worth_sharing=int(in_pairs.sum()) > _WORTH_SHARING)
 
     def _renew(self) -> None:
         """Write lists anew where many have come, or, as is seen now and then, are asleep by now."""
