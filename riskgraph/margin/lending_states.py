@@ -29,7 +29,6 @@ from riskgraph.margin.account_states import (
     QUIET,
     STATES,
     SUNK,
-    SURE,
 )
 from riskgraph.margin.close_calls import below_one
 from riskgraph.margin.standings import MET, Standing
@@ -130,27 +129,28 @@ class LendingStates:
         self._weigh(margins[self.state[margins] != CALLED])
         return Standing.of_sums(*np.ascontiguousarray(self._sums[margins].T))
 
-    def _weigh(self, margins: Ints) -> None:
-        """Sum up margin accounts; of those who are called that stands until they are looked at again."""
+    def _weigh(self, margins: Ints) -> Bools:
+        """Sum up margin accounts; of those who are called that stands until they are looked at again.
+
+        Says who is called, beyond all rounding.
+        """
         from riskgraph.margin.state_kernel import weigh_accounts
 
-        book = self.book
+        book, called = self.book, np.zeros(len(margins), dtype=np.bool_)
 
         def step(_: int, at: slice) -> None:
-            weigh_accounts(margins[at], book.starts, book.stops, self.calls.columns, book.pair_price, self._sums)
+            weigh_accounts(margins[at], book.starts, book.stops, self.calls.columns, book.pair_price,
+                           book.rows.margin_protocol, self._levels, self._sums, called[at])  # fmt: skip
 
         in_parts(len(margins), _PARTS, step, worth_sharing=len(margins) > _WORTH_SHARING)
+        return called
 
     def _unsettled(self, stirred: Ints) -> Ints:
         """Leave out those who are called and, as their sums say, stay so."""
         if self.desk is None:
             return stirred
         called = self.state[stirred] == CALLED
-        margins = stirred[called]
-        self._weigh(margins)
-        _, weighted, _, burden = self._sums[margins].T
-        level = self._levels[0][self.book.rows.margin_protocol[margins]]
-        called[called] = (weighted > burden * (1.0 + SURE)) & (weighted < level * burden * (1.0 - SURE))
+        called[called] = self._weigh(stirred[called])
         return np.asarray(stirred[~called])
 
     @cached_property

@@ -157,10 +157,14 @@ def look_at(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def weigh_accounts(margins, starts, stops, rows, pair_price, found):  # type: ignore[no-untyped-def]
-    """Put collateral, weighted collateral, debt and weighted debt of accounts, USD, at their places: as ``sums_of``."""
+def weigh_accounts(margins, starts, stops, rows, pair_price, venue, levels, found, called):  # type: ignore[no-untyped-def]
+    """Put collateral, weighted collateral, debt and weighted debt of accounts, USD, at their places: as ``sums_of``.
+
+    ``called`` says who for sure is below the level at which he is called, and not liquidatable.
+    """
     sides, amounts, pairs, thresholds, _, weights, is_pledged, is_owed = rows
-    for margin in margins:
+    for at in range(len(margins)):
+        margin = margins[at]
         collateral = weighted = debt = burden = 0.0
         for row in range(starts[margin], stops[margin]):
             usd = amounts[row] * pair_price[pairs[row]]
@@ -170,6 +174,8 @@ def weigh_accounts(margins, starts, stops, rows, pair_price, found):  # type: ig
             elif sides[row] == is_owed:
                 debt += usd
                 burden += usd * (weights[row] if len(weights) else 1.0)
+        level = levels[0, venue[margin]]
+        called[at] = burden * (1.0 + SURE) < weighted < level * burden * (1.0 - SURE)
         found[margin, 0], found[margin, 1], found[margin, 2], found[margin, 3] = collateral, weighted, debt, burden
 
 
