@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bools", "Floats", "Ints", "Labels", "Places", "distinct", "read_only", "stretches", "summed"]
+__all__ = ["Bools", "Floats", "Ints", "Labels", "Places", "distinct", "read_only", "rising", "stretches", "summed"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.signedinteger[Any]]
@@ -34,6 +34,18 @@ def distinct(codes: Ints) -> int:
     """
     step = np.diff(codes)
     return int(np.count_nonzero(step)) + 1 if len(codes) and (step >= 0).all() else len(np.unique(codes))
+
+
+def rising(codes: Ints) -> Ints:
+    """Give different codes, rising: many times as fast as ``np.unique``, which looks integers up one by one.
+
+    >>> rising(np.array([5, 3, 5])).tolist()
+    [3, 5]
+    """
+    if not len(codes):
+        return codes
+    ordered = codes if (codes[1:] >= codes[:-1]).all() else np.sort(codes)
+    return np.asarray(ordered[np.append(True, ordered[1:] != ordered[:-1])])
 
 
 def stretches(first: Ints, count: Ints) -> tuple[Ints, Ints]:

@@ -13,6 +13,7 @@ from riskgraph.margin.close_calls import BAND, cancelling, settle
 from riskgraph.margin.derivatives import DerivativeMargins, derivative_margins
 from riskgraph.margin.recovery import due_in_recovery
 from riskgraph.margin.rules.shelf import rule_named
+from riskgraph.margin.standings import MET, Standing
 from riskgraph.margin.sums import Sums, sums_of
 from riskgraph.snapshot.frames import protocol_terms
 from riskgraph.snapshot.requirements import note_unmargined
@@ -58,6 +59,23 @@ class MarginAccounts:
     low: Ints
     short: Bools
     derivatives: DerivativeMargins | None
+
+    @property
+    def looked_at(self) -> None:
+        """All are formed anew."""
+
+    def below(self, level: Floats) -> Ints:
+        """Margin accounts whose health is below ``level`` (by margin account) by more than rounding."""
+        return self.low[self.health[self.low] < level[self.low] * (1.0 - MET)]
+
+    def still_below(self, margins: Ints, level: Floats) -> Bools:
+        """Which of some of them are."""
+        return np.asarray(self.health[margins] < level[margins] * (1.0 - MET))
+
+    def standing(self, margins: Ints) -> Standing:
+        """Give sums and health of some of them."""
+        every = (self.collateral, self.weighted, self.debt, self.burden, self.health)
+        return Standing(*(values[margins] for values in every))
 
 
 def margin_accounts(snap: Snapshot) -> MarginAccounts:

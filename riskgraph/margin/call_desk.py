@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints
+from riskgraph.arrays import Bools, Floats, Ints, rising
 from riskgraph.errors import InputError
-from riskgraph.margin.account_health import MarginAccounts, call_levels
+from riskgraph.margin.account_health import call_levels
 from riskgraph.margin.call_sources import Donors, OpenCalls, Paid, paid_by_owners
 from riskgraph.margin.cascade_book import COLLATERAL
+from riskgraph.margin.standings import MET
 from riskgraph.snapshot.book import term_grid
 
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_book import CascadeBook
+    from riskgraph.margin.standings import Standing, Standings
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["NEVER", "CallDesk", "CallRound", "CallTerms", "call_terms"]
 
 NEVER = -1
-_MET = 1e-12  # share of a need below which what is unmet is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +117,13 @@ def _accepted(snap: Snapshot) -> Floats:
         margin[snap.rows.pair_protocol[placed], snap.rows.pair_asset[placed]] = True
         taken = np.where(np.isnan(haircut), np.where(margin, 1.0, 0.0), 1.0 - np.nan_to_num(haircut))
         threshold[trades] = taken[trades]
-    held = snap.rows.rows("collateral") & ~trades[snap.rows.protocol]
-    venue, asset = snap.rows.protocol[held], snap.rows.asset[held]
-    pledged = np.zeros(shape)
-    pledged[venue, asset] = np.where(np.nan_to_num(snap.rows.threshold[held]) > 0.0, 1.0, 0.0)
-    threshold = np.where(threshold > 0.0, threshold, pledged)  # a threshold of the account's own
+    pledged, rows = snap.rows.pledged, snap.rows
+    venue, asset = rows.pair_protocol, rows.pair_asset
+    untold = (venue >= 0) & ~trades[venue] & ~(threshold[venue, asset] > 0.0)
+    if untold.any():  # a threshold of the account's own
+        held = np.flatnonzero(untold[pledged.pair])
+        pair = pledged.pair[held]
+        threshold[venue[pair], asset[pair]] = np.where(np.nan_to_num(pledged.weight[held]) > 0.0, 1.0, 0.0)
     flag = markets.flag("usable_as_collateral")
     barred = flag == 0
     threshold[markets.code("protocol")[barred], markets.code("asset")[barred]] = 0.0
@@ -169,6 +173,7 @@ class CallDesk:
         self.book, self.terms = book, terms
         rows = book.rows
         self.issued = np.full(len(rows.margin_account), NEVER)
+        self._ever: list[Ints] = []  # margin accounts that got a call, as they did
         self.level = terms.level[rows.margin_protocol]
         self.target = terms.target[rows.margin_protocol]
         self.posted, self.given = self._counts()
@@ -183,91 +188,108 @@ class CallDesk:
         posted[mine] = np.where(accepts[venue, asset] > 0.0, given[mine], 0.0)
         return posted, given
 
-    def make(self, now: int, margins: MarginAccounts, due: Bools) -> CallRound:
+    @cached_property
+    def at_once(self) -> bool:
+        """Whether nobody who is liquidatable is asked before, or protected while a call runs."""
+        calls = ~np.isnan(self.terms.level)
+        return not (self.terms.first[calls].any() or self.terms.grace[calls].any())
+
+    def make(self, now: int, margins: Standings, due: Bools) -> CallRound:
         """Make calls and have them paid; ``due`` says which margin accounts their rule liquidates."""
         low = self.below(margins)
         protocol = self.book.rows.margin_protocol
-        cured = self._lapsed(low)
+        cured = self._lapsed(margins)
         at_once = due[low] & (self.terms.grace[protocol[low]] == 0) & ~self.terms.first[protocol[low]]
         open_now = low[~at_once]
         fresh = open_now[self.issued[open_now] == NEVER]
         self.issued[fresh] = now
-        calls = OpenCalls(open_now, self._shortfall(margins, open_now), self.target[open_now],
+        self._ever.append(fresh)
+        stands = margins.standing(open_now)
+        calls = OpenCalls(open_now, self._shortfall(margins, open_now, stands), self.target[open_now],
                           self.terms.rank[protocol[open_now]], self._traded(margins, open_now))  # fmt: skip
         required = self._required(calls)
         paid = self._paid(margins, calls, due) if len(open_now) else None
-        return CallRound(calls, self.issued[open_now].copy(), margins.health[open_now], required, paid, cured)
+        return CallRound(calls, self.issued[open_now].copy(), stands.health, required, paid, cured)
 
-    def below(self, margins: MarginAccounts) -> Ints:
+    def below(self, margins: Standings) -> Ints:
         """Margin accounts below their call level; one that was just paid up to it is not."""
-        low = margins.low
-        return low[margins.health[low] < self.level[low] * (1.0 - _MET)]
+        return margins.below(self.level)
 
-    def _lapsed(self, low: Ints) -> Ints:
+    @property
+    def called(self) -> Ints:
+        """Margin accounts with a call, ascending."""
+        every = rising(np.concatenate([np.zeros(0, dtype=np.int64), *self._ever]))
+        self._ever = [every[self.issued[every] != NEVER]]
+        return self._ever[0]
+
+    def _lapsed(self, margins: Standings) -> Ints:
         """Take back the calls on accounts that are no longer below their level; give them."""
-        still = np.zeros(len(self.issued), dtype=np.bool_)
-        still[low] = True
-        cured = np.flatnonzero((self.issued != NEVER) & ~still)
+        seen = margins.looked_at
+        at = self.called if seen is None else seen[self.issued[seen] != NEVER]
+        cured = at[~margins.still_below(at, self.level)]
         self.issued[cured] = NEVER
         return cured
 
-    def look_again(self, margins: MarginAccounts) -> None:
+    def look_again(self, margins: Standings) -> None:
         """Take back calls that payments have met."""
-        self._lapsed(self.below(margins))
+        self._lapsed(margins)
 
-    def _traded(self, margins: MarginAccounts, at: Ints) -> Bools:
+    def _traded(self, margins: Standings, at: Ints) -> Bools:
         if margins.derivatives is None:
             return np.zeros(len(at), dtype=np.bool_)
         return np.asarray(margins.derivatives.positions[at] > 0)
 
-    def _shortfall(self, margins: MarginAccounts, at: Ints) -> Floats:
+    def _shortfall(self, margins: Standings, at: Ints, stands: Standing) -> Floats:
         """T · D − W, or T · MM − equity, of some margin accounts; weighted USD."""
         target = self.target[at]
-        lacking = target * margins.burden[at] - margins.weighted[at]
+        lacking = target * stands.burden - stands.weighted
         if margins.derivatives is not None:
             known = margins.derivatives
             by_margin = target * known.maintenance[at] - known.equity[at]
             lacking = np.where(self._traded(margins, at), by_margin, lacking)
         return np.asarray(lacking)
 
-    def asked(self, margins: MarginAccounts, at: Ints) -> tuple[Floats, Floats, Floats]:
+    def asked(self, margins: Standings, at: Ints) -> tuple[Floats, Floats, Floats]:
         """Shortfall (weighted USD), least repayment (USD) and what a dollar of repayment cures, of margin accounts."""
-        whole = OpenCalls(at, self._shortfall(margins, at), self.target[at], at, self._traded(margins, at))
+        shortfall = self._shortfall(margins, at, margins.standing(at))
+        whole = OpenCalls(at, shortfall, self.target[at], at, self._traded(margins, at))
         return whole.shortfall, self._required(whole), whole.cured_by_a_dollar
 
     @staticmethod
     def _required(calls: OpenCalls) -> Floats:
         return np.asarray(np.maximum(calls.shortfall, 0.0) / calls.cured_by_a_dollar)
 
-    def _paid(self, margins: MarginAccounts, calls: OpenCalls, due: Bools) -> Paid:
+    def _paid(self, margins: Standings, calls: OpenCalls, due: Bools) -> Paid:
         donors = self._donors(margins, calls, due)
         return paid_by_owners(self.book, calls, donors, self.posted, self.given, self.terms.in_order)
 
-    def _donors(self, margins: MarginAccounts, calls: OpenCalls, due: Bools) -> Donors:
+    def _donors(self, margins: Standings, calls: OpenCalls, due: Bools) -> Donors:
         """Margin accounts of the same owners without a call, with more than their target asks for."""
-        rows = self.book.rows
-        owner = np.zeros(len(self.book.snap.labels("account")), dtype=np.bool_)
-        owner[rows.margin_account[calls.margin]] = True
-        at = np.flatnonzero(owner[rows.margin_account] & (self.issued == NEVER) & ~due)
+        owners = rising(self.book.rows.margin_account[calls.margin])
+        at = self.book.owners.margins_of(owners[self.book.owners.several[owners]])
+        at = at[(self.issued[at] == NEVER) & ~due[at]]
         at = at[~self._traded(margins, at)]
-        free = margins.debt[at] <= 0.0
+        stands = margins.standing(at)
         with np.errstate(invalid="ignore"):
-            excess = margins.weighted[at] - self.target[at] * margins.burden[at]  # NaN: no target, nothing to give
-        excess = np.where(free, np.inf, excess)
-        gives = excess > _MET * margins.weighted[at]  # less is what rounding left of a payment
-        return Donors(at[gives], excess[gives], margins.collateral[at[gives]])
+            excess = stands.weighted - self.target[at] * stands.burden  # NaN: no target, nothing to give
+        excess = np.where(stands.debt <= 0.0, np.inf, excess)
+        gives = excess > MET * stands.weighted  # less is what rounding left of a payment
+        return Donors(at[gives], excess[gives], stands.collateral[gives])
 
-    def shut(self, now: int, margins: MarginAccounts, due: Bools, closeout: bool) -> tuple[Bools, Ints]:
+    def shut(self, now: int, margins: Standings, due: Bools, closeout: bool) -> tuple[Bools, Ints]:
         """Which of the due accounts are not protected by grace; and, with ``closeout``, who is called and expired."""
-        rows, open_calls = self.book.rows, self.issued != NEVER
-        expired = open_calls & (now >= self.issued + self.terms.grace[rows.margin_protocol])
-        fair = due & (~open_calls | expired)
-        if not closeout:
-            return fair, np.zeros(0, dtype=np.int64)
-        at = np.flatnonzero(expired & ~due)
-        return fair, at[margins.health[at] < self.level[at] * (1.0 - _MET)]
+        called = self.called if closeout or not self.at_once else np.zeros(0, dtype=np.int64)
+        expired = now >= self._ends(called)
+        fair = due.copy()
+        fair[called[~expired]] = False
+        at = called[expired & ~due[called]] if closeout else called[:0]
+        return fair, at[margins.standing(at).health < self.level[at] * (1.0 - MET)]
+
+    def _ends(self, called: Ints) -> Ints:
+        """Round in which the grace of each of some open calls is over."""
+        grace = self.terms.grace[self.book.rows.margin_protocol[called]]
+        return np.asarray(self.issued[called] + grace)
 
     def pending(self, now: int) -> bool:
         """Whether somebody's grace still runs."""
-        grace = self.terms.grace[self.book.rows.margin_protocol]
-        return bool(((self.issued != NEVER) & (now < self.issued + grace)).any())
+        return not self.at_once and bool((now < self._ends(self.called)).any())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Bools, Floats, Ints, stretches
+from riskgraph.arrays import Bools, Floats, Ints, rising, stretches
 from riskgraph.margin.cascade_book import COLLATERAL, DEBT
 
 if TYPE_CHECKING:
@@ -100,19 +100,19 @@ def paid_by_owners(
     in_order : bool
         Whether calls are served in the order of ``rank`` instead of in proportion.
     """
-    able = np.flatnonzero(_has_money(book, donors)[book.rows.margin_account[calls.margin]])
+    able = np.flatnonzero(_has_money(book, calls, donors))
     paid = _paid(book, calls.part(able), donors, (cures, weighs), in_order)
     unmet = calls.shortfall.copy()
     unmet[able] = paid.unmet
     return replace(paid, call=able[paid.call], unmet=unmet)
 
 
-def _has_money(book: CascadeBook, donors: Donors) -> Bools:
-    """Which accounts have something in a wallet, or in a margin account that may give."""
-    found = np.zeros(len(book.snap.labels("account")), dtype=np.bool_)
-    found[book.rows.account[book.wallets[book.amount[book.wallets] > 0.0]]] = True
-    found[book.rows.margin_account[donors.margin]] = True
-    return found
+def _has_money(book: CascadeBook, calls: OpenCalls, donors: Donors) -> Bools:
+    """Whose owner has something in a wallet, or in a margin account that may give."""
+    owner = book.rows.margin_account
+    able = book.owners.moneyed.copy()
+    able[owner[donors.margin]] = True
+    return np.asarray(able[owner[calls.margin]])
 
 
 def _paid(book: CascadeBook, calls: OpenCalls, donors: Donors, counts: tuple[Floats, Floats], in_order: bool) -> Paid:
@@ -219,9 +219,8 @@ def _found(known: Ints, wanted: Ints) -> Ints:
 def _sources(book: CascadeBook, owners: Ints, donors: Donors, taking: _Taking, owner_of_call: Ints) -> _Sources:
     """Order what owners have: wallets, then donors by excess; debt tokens first, then largest USD, then label."""
     rows = book.rows
-    place = np.full(len(book.snap.labels("account")), -1)
-    place[owners] = np.arange(len(owners))
-    wallet = book.wallets[(place[rows.account[book.wallets]] >= 0) & (book.amount[book.wallets] > 0.0)]
+    wallet = book.owners.wallets_of(owners)
+    wallet = wallet[book.amount[wallet] > 0.0]
     given, donor = book.rows_of(donors.margin)
     fine = (rows.side[given] == COLLATERAL) & (book.amount[given] > 0.0)
     given, donor = given[fine], donor[fine]
@@ -230,9 +229,9 @@ def _sources(book: CascadeBook, owners: Ints, donors: Donors, taking: _Taking, o
     row = np.append(wallet, given)
     of_donor = np.append(np.full(len(wallet), -1), donor)
     turn = np.append(np.full(len(wallet), -1), rank[donor])
-    owner, asset = place[rows.account[row]], rows.asset[row]
-    call_owner = place[owner_of_call]
-    owing = np.unique(
+    owner, asset = np.searchsorted(owners, rows.account[row]), rows.asset[row]
+    call_owner = np.searchsorted(owners, owner_of_call)
+    owing = rising(
         call_owner[taking.debts // taking.n_assets] * np.int64(taking.n_assets) + taking.debts % taking.n_assets
     )
     is_debt = _found(owing, owner * np.int64(taking.n_assets) + asset) >= 0

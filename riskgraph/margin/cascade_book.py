@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, read_only, stretches, summed
+from riskgraph.margin.cascade_owners import Owners
 from riskgraph.margin.position_worth import PositionWorth
 from riskgraph.margin.rules.rule import PairRule
 from riskgraph.margin.rules.shelf import rule_named
@@ -115,9 +116,9 @@ class CascadeBook:
         return stretches(first, self.stops[margins] - first)
 
     @cached_property
-    def wallets(self) -> Ints:
-        """Rows of wallets."""
-        return np.flatnonzero(self.rows.side == WALLET)
+    def owners(self) -> Owners:
+        """Margin accounts and wallets by account."""
+        return Owners(self.rows, self.amount, len(self.snap.labels("account")))
 
     @cached_property
     def sign(self) -> Floats:
@@ -180,6 +181,8 @@ class CascadeBook:
     def _set(self, rows: Ints, units: Floats) -> None:
         self._move(rows, units)
         self.stirred[self.rows.margin[rows]] = True
+        if "owners" in self.__dict__:
+            self.owners.note(rows)
 
     def _move(self, rows: Ints, units: Floats) -> None:
         change = (units - self.amount[rows]) * self._unit_sign[rows]

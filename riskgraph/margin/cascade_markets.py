@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from riskgraph.margin.price_curves import PriceCurves
 
 __all__ = ["Markets"]
+
+_LONGEST_CHAIN = 16  # steps of backing that are followed one by one
 
 
 class Markets:
@@ -104,7 +107,19 @@ class Markets:
         x = self.book.receipt_rate * np.where(self.elsewhere, 1.0, self.curves.price(self.sold())) - 1.0
         if not x.any():
             return self.base.copy()
-        shares = sparse.csc_array(self.book.snap.families.asset_shares.T)
-        system = sparse.csc_array(sparse.eye_array(len(x)) - sparse.diags_array(1.0 + x) @ shares)
-        fall: Floats = sparse_linalg.spsolve(system, x)
-        return np.maximum(self.base * (1.0 + fall), 0.0)
+        return np.maximum(self.base * (1.0 + self._carried(x)), 0.0)
+
+    def _carried(self, x: Floats) -> Floats:
+        """Solve for F: backing without loops ends after as many steps as its longest chain has; else at once."""
+        fall = x
+        for _ in range(_LONGEST_CHAIN):
+            before, fall = fall, np.asarray(x + (1.0 + x) * (self._behind @ fall))
+            if np.array_equal(before, fall):
+                return fall
+        system = sparse.csc_array(sparse.eye_array(len(x)) - sparse.diags_array(1.0 + x) @ self._behind)
+        return np.asarray(sparse_linalg.spsolve(system, x))
+
+    @cached_property
+    def _behind(self) -> sparse.csr_array:
+        """Shares of what stands behind each token."""
+        return sparse.csr_array(self.book.snap.families.asset_shares.T)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Ints, stretches, summed
+from riskgraph.arrays import Ints, rising, stretches, summed
 from riskgraph.margin.cascade_book import WALLET
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _not_accepted(run: CascadeRun) -> list[str]:
 
 def _called(run: CascadeRun) -> Ints:
     parts = [done.calls.calls.margin for done in run.rounds if done.calls is not None]
-    return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *parts]))
+    return rising(np.concatenate([np.zeros(0, dtype=np.int64), *parts]))
 
 
 def _takes(run: CascadeRun, owner: Ints, venue: Ints, wallet: Ints) -> np.ndarray:

@@ -29,6 +29,7 @@ from riskgraph.margin.venue_steps import Steps
 
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_markets import Markets
+    from riskgraph.margin.standings import Standings
     from riskgraph.margin.venue_desk import VenueDesk
 
 __all__ = ["CascadeRun"]
@@ -43,7 +44,7 @@ class CascadeRun:
         self.flows = Flows()
         self.losses = LossBook(book, self.flows)
         self.lending = LendingCalls(book, terms.dust_usd)
-        self.states = LendingStates(self.lending, calls_off=desk is None)
+        self.states = LendingStates(self.lending, desk)
         self.rounds: list[Round] = []
         self.start_units = book.units(book.held)
         self.first_due = np.full(len(book.rows.margin_account), -1)
@@ -88,9 +89,13 @@ class CascadeRun:
         self.rounds[-1].gap = max(self.rounds[-1].gap, self._gap(counted))
         self.holdings = self.book.by_bearer(counted)
         self.end_wealth = self.book.wealth(self.holdings, price)
-        self.end = formed(self.book.view())
         self.alone = self.states.alone
         del self.sales, self.states, self.lending  # for playing only; they point back here, and would wait for a sweep
+
+    @cached_property
+    def end(self) -> MarginAccounts:
+        """Health of every margin account at the end."""
+        return formed(self.book.view())
 
     @property
     def steps(self) -> Steps:
@@ -135,14 +140,13 @@ class CascadeRun:
         done = Round(number, self.book.price.copy(), self.book.pair_price.copy())
         stock = self.book.market.copy()
         shut = np.zeros(0, dtype=np.int64)
+        stands, below, due = self._standing(first=number == 0)
         if self.desk is not None:
-            due, shut = self._called(self.desk, done)
-        elif self.states.alone:
-            if number == 0:
-                check_told(view := self.book.view(), formed(view))
-            due = self.states.due()
-        else:
-            due = self._with_collateral(*self._looked_at(first=number == 0))
+            done.calls = self.desk.make(number, stands, below)
+            if self._paid(done.calls):
+                stands, below, due = self._standing()
+                self.desk.look_again(stands)
+            due, shut = self.desk.shut(number, stands, due, self.terms.closeout)
         self._note_due(done, due)
         self.sales.carry_out(done, due, shut)
         self._keep_calls(done)
@@ -150,16 +154,12 @@ class CascadeRun:
         done.sold_usd = float(np.maximum(self.book.market - stock, 0.0) @ self.book.start_price)
         return done
 
-    def _called(self, desk: CallDesk, done: Round) -> tuple[Bools, Ints]:
-        """Call for margin; say who is liquidated after what was paid, and who is closed out."""
-        margins, below = self._looked_at(first=done.number == 0)
-        due = self._with_collateral(margins, below)
-        done.calls = desk.make(done.number, margins, below)
-        if self._paid(done.calls):
-            margins, below = self._looked_at()
-            due = self._with_collateral(margins, below)
-            desk.look_again(margins)
-        return desk.shut(done.number, margins, due, self.terms.closeout)
+    def _standing(self, first: bool = False) -> tuple[Standings, Bools, Bools]:
+        """How accounts stand at the prices that are shown; who is liquidatable; of whom there is something to take."""
+        if self.states.alone:
+            return self.states, *self.states.look()
+        margins, below = self._looked_at(first)
+        return margins, below, self._with_collateral(margins, below)
 
     def _looked_at(self, first: bool = False) -> tuple[MarginAccounts, Bools]:
         """Form health at the prices that are shown; say of whom the rule's own test holds."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskgraph.arrays import Floats, Ints, read_only, stretches
+from riskgraph.arrays import Floats, Ints, read_only, rising, stretches
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def with_call_slots(snap: Snapshot, levels: Floats, accepts: Floats) -> Snapshot
     at, which = stretches(first[owner], count[owner])
     margin, asset = callable_margins[which], rows.asset[source[at]]
     fine = accepts[rows.margin_protocol[margin], asset] > 0.0
+    fine &= rows.margin[source[at]] != margin  # what stands there has its row
     return with_rows(snap, [(margin[fine], asset[fine], _COLLATERAL)], "what calls may post")
 
 
@@ -51,7 +52,7 @@ def with_rows(snap: Snapshot, wanted: list[tuple[Ints, Ints, int]], what: str) -
     """Put in rows at amount 0 of margin accounts in assets (-1: none) on a side, those that are not there yet."""
     width = len(snap.labels("asset")) * len(SIDES)
     keys = [(margin.astype(np.int64) * width + asset * len(SIDES) + side)[asset >= 0] for margin, asset, side in wanted]
-    fresh = np.unique(np.concatenate(keys))
+    fresh = rising(np.concatenate(keys))
     if not len(fresh):
         return snap
     placed = np.flatnonzero(snap.rows.margin >= 0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from riskgraph.arrays import Floats, Ints, summed
 from riskgraph.margin.cascade_book import COLLATERAL, DEPOSIT
@@ -17,6 +19,7 @@ __all__ = ["ClaimRows"]
 
 WORTH_COMPILING = 100_000  # claims from which compiled code makes up for loading numba
 _PARTS = 4  # sums are formed in so many parts and then added, whatever the machine has
+_FEW = 0.2  # share of all claims up to which it is quicker to go from pair to pair
 
 
 class ClaimRows:
@@ -33,8 +36,6 @@ class ClaimRows:
         lent = np.append(book.lends, False)[held.protocol]
         of_lenders = ((held.side == DEPOSIT) & (held.protocol >= 0)) | ((held.side == COLLATERAL) & lent)
         self.rows: Ints = np.flatnonzero(of_lenders)
-        pledged, own = held.side[self.rows] == COLLATERAL, book.treasury[self.rows]
-        self._kind = pledged.astype(np.int8) + 2 * own.astype(np.int8)
 
     def scale(self, factor: Floats) -> tuple[Floats, Floats]:
         """Multiply claims by the factors (at most 1) of their pairs; give what is lost, and what of that is pledged.
@@ -57,16 +58,35 @@ class ClaimRows:
         before = book.amount[self.rows]
         after = before * factor[pair]
         book.amount[self.rows] = after
-        return summed(self._kind.astype(np.int64) * n + pair, before - after, 4 * n).reshape(4, n)
+        pledged, own = book.rows.side[self.rows] == COLLATERAL, book.treasury[self.rows]
+        return summed((pledged + 2 * own) * np.int64(n) + pair, before - after, 4 * n).reshape(4, n)
 
     def _scaled_at_once(self, factor: Floats) -> Floats:
-        from riskgraph.margin.clearing_kernel import scale_claims  # numba: loaded only where it is used
+        from riskgraph.margin.clearing_kernel import scale_all_claims, scale_claims  # numba: loaded only where used
 
-        book, parts = self.book, np.zeros((_PARTS, 4, len(factor)))
+        book, pairs = self.book, np.flatnonzero(factor < 1.0)
+        first, claims = self._by_pair
+        n = int((first[pairs + 1] - first[pairs]).sum())
+        columns = book.rows.side, book.treasury, COLLATERAL, factor, book.amount
+        lost = np.zeros((_PARTS, 4, len(factor)))
 
         def step(number: int, at: slice) -> None:
-            scale_claims(self.rows[at], self._kind[at], book.rows.pair, factor, book.amount, parts[number])
+            scale_claims(pairs[at], first, claims, *columns, lost[number])
 
-        in_parts(len(self.rows), _PARTS, step)
-        lost: Floats = parts.sum(axis=0)
-        return lost
+        def every(number: int, at: slice) -> None:
+            scale_all_claims(self.rows[at], book.rows.pair, *columns, lost[number])
+
+        if n < _FEW * len(claims):
+            in_parts(len(pairs), _PARTS, step, worth_sharing=n >= WORTH_COMPILING)
+        else:
+            in_parts(len(claims), _PARTS, every)
+        total: Floats = lost.sum(axis=0)
+        return total
+
+    @cached_property
+    def _by_pair(self) -> tuple[Ints, Ints]:
+        """Where the claims of every pair begin, and claims pair by pair."""
+        at, pair = self.rows.astype(np.int32), self.book.rows.pair[self.rows]
+        shape = (1, len(self.book.rows.pair_asset))
+        listed = sparse.csr_array((at, pair, np.array([0, len(at)])), shape=shape).tocsc()
+        return listed.indptr, listed.data

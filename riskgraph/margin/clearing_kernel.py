@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["add_up_limits", "scale_claims"]
+__all__ = ["add_up_limits", "scale_all_claims", "scale_claims"]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -45,13 +45,32 @@ def add_up_limits(market, limit, size, units, market_of, limit_of, total, kind):
 
 
 @numba.njit(cache=True, nogil=True)
-def scale_claims(claims, kind, pair, factor, amount, lost):  # type: ignore[no-untyped-def]
-    """Scale the claims of every pair by its factor, and add up by kind and pair what they lose."""
+def scale_claims(pairs, first, claims, sides, own, is_pledged, factor, amount, lost):  # type: ignore[no-untyped-def]
+    """Scale the claims of some pairs by the factor of each, and add up by kind and pair what they lose.
+
+    ``claims`` stand pair by pair, ``first`` says where each begins.
+    """
+    for pair in pairs:
+        by = factor[pair]
+        for at in range(first[pair], first[pair + 1]):
+            row = claims[at]
+            before = amount[row]
+            after = before * by
+            amount[row] = after
+            kind = (1 if sides[row] == is_pledged else 0) + (2 if own[row] else 0)
+            lost[kind, pair] += before - after
+
+
+@numba.njit(cache=True, nogil=True)
+def scale_all_claims(claims, pair_of, sides, own, is_pledged, factor, amount, lost):  # type: ignore[no-untyped-def]
+    """Do the same where most claims are in such pairs: row after row."""
     for at in range(len(claims)):
         row = claims[at]
-        by = factor[pair[row]]
+        pair = pair_of[row]
+        by = factor[pair]
         if by < 1.0:
             before = amount[row]
             after = before * by
             amount[row] = after
-            lost[kind[at], pair[row]] += before - after
+            kind = (1 if sides[row] == is_pledged else 0) + (2 if own[row] else 0)
+            lost[kind, pair] += before - after

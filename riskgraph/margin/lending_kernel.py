@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from riskgraph.margin.sunk_kernel import sinks
+from riskgraph.margin.state_kernel import sinks
 
 __all__ = ["call_lending", "room_for"]
 

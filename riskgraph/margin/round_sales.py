@@ -32,15 +32,16 @@ class RoundSales:
         """Call all due accounts, clear every market once, and carry out what was taken."""
         book, parts = self.run.book, []
         at, venue, stock = np.zeros(0, dtype=np.int64), book.rows.margin_protocol, None
+        profitable = self.run.terms.profitable
         if self.run.states.alone:
-            others = np.flatnonzero(due)
+            stock, others = self.run.states.apart() if profitable else (None, np.flatnonzero(due))
         else:
             at = np.flatnonzero(due)
             plain = self.run.lending.mine[venue[at]]
             plain &= np.count_nonzero(plain) >= WORTH_COMPILING
             others, at = at[plain], at[~plain]
         if len(others):
-            if self.run.terms.profitable:
+            if profitable and not self.run.states.alone:
                 stock, others = self.run.states.parted(others)
             made, dusty = self.run.lending.call(others)
             parts.append(made)

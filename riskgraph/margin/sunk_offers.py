@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskgraph.arrays import Floats, Ints, summed
+from riskgraph.arrays import Floats, Ints, rising, summed
 from riskgraph.margin.bundles import Bundles
 from riskgraph.margin.market_clearing import Clearing, Kinds, takeable, whole_limits
 
@@ -76,18 +76,41 @@ class SunkOffers:
 
         ``place`` says where in the clearing the kinds of this book are.
         """
-        bucket = self._buckets(clearing, place)
+        bucket, room = self._buckets(clearing, place), clearing.room[place]
+        wanted = room.copy()  # USD to look for: calls split over several debts are smaller than what is on sale
         while True:
-            least = np.append(_lowest(bucket), np.inf)
-            made = self.calls.call(self._picked(least))[0]
+            rows, least, known = self._largest(_lowest(bucket), wanted)
+            made = self.calls.call(rising(self.calls.book.rows.margin[rows].astype(np.int64)))[0]
             one = self.calls.classes.of_row[made.pledged]
             kind = self.kind_of[one]
             sure = np.flatnonzero((kind >= 0) & (made.seized * self.usd_of[one] >= least[kind]))
             covered = summed(kind[sure], made.seized[sure] * self.size_of[one[sure]], len(place))
-            short = (clearing.room[place] > 0.0) & (bucket > 0) & (covered < clearing.room[place])
+            short = (room > 0.0) & (least[:-1] > 0.0) & (covered < room)
             if not short.any():
                 return made, np.where(kind >= 0, np.append(place, -1)[kind], -1)
-            bucket[short] = np.maximum(bucket[short] - 2, 0)  # calls split over several debts are smaller
+            wanted[short] *= 4.0
+            lower = short & (known < wanted)
+            bucket[lower] = np.maximum(bucket[lower] - 2, 0)
+
+    def _largest(self, lowest: Floats, wanted: Floats) -> tuple[Ints, Floats, Floats]:
+        """Find the largest rows of every kind that make up so many USD together, none below ``lowest``.
+
+        Gives the rows, the least USD of one of them by kind (the last place: of no kind), and by kind USD of all rows
+        that are not below ``lowest``.
+        """
+        rows = self._on_sale(np.append(lowest, np.inf))
+        one, units = self.calls.classes.of_row[rows], self.calls.book.amount[rows]
+        kind, usd, size = self.kind_of[one], units * self.usd_of[one], units * self.size_of[one]
+        known = summed(kind, size, len(lowest))
+        partly = np.flatnonzero((wanted > 0.0)[kind])
+        order = partly[np.lexsort((-usd[partly], kind[partly]))]
+        first = np.searchsorted(kind[order], np.arange(len(lowest)))
+        through = np.append(0.0, np.cumsum(size[order]))
+        last = np.searchsorted(through, through[first] + wanted) - 1  # with it there is enough
+        enough = np.flatnonzero((wanted > 0.0) & (known >= wanted) & (last < np.append(first[1:], len(order))))
+        least = np.append(lowest, np.inf)
+        least[enough] = usd[order[np.maximum(last[enough], first[enough])]]
+        return rows[usd >= least[kind]], least, known
 
     def _buckets(self, clearing: Clearing, place: Ints) -> Ints:
         """Lowest bucket of which something may be taken, by kind: the largest offers come first, then the smaller."""
@@ -97,8 +120,8 @@ class SunkOffers:
         found = np.where(enough.any(axis=1), _USD_BUCKETS - 1 - np.argmax(enough[:, ::-1], axis=1), 0)
         return np.where(clearing.part[place] > 0.0, 0, np.where(room > 0.0, found, _USD_BUCKETS))
 
-    def _picked(self, least: Floats) -> Ints:
-        """Accounts that offer something of at least so much USD as its kind says, ascending."""
+    def _on_sale(self, least: Floats) -> Ints:
+        """Rows that offer at least so much USD as their kind says, ascending."""
         usd = least[self.kind_of]
         some = np.isfinite(usd) & (self.stock.units.sum(axis=1) > 0.0)
         units = np.divide(usd, self.usd_of, out=np.full(len(usd), np.inf), where=some) * _SLACK

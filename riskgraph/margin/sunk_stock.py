@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
-from riskgraph.arrays import Floats, Ints, Places
+from riskgraph.arrays import Floats, Ints, Places, rising
 from riskgraph.margin.cascade_book import COLLATERAL
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RowClasses", "SunkStock"]
 
-_MANY = 20_000  # accounts that are looked through one by one; more are shelved anew
+_MANY = 4_000  # accounts that are looked through one by one; more are shelved
+_MOST_SHELVES = 16
 
 
 class RowClasses:
@@ -62,7 +64,7 @@ class SunkStock:
         self.units = np.zeros((len(calls.classes), BUCKETS))
         self._counts = np.zeros(len(calls.classes), dtype=np.int64)
         self._loose: list[Ints] = []  # accounts that have come since rows were shelved
-        self._shelves: tuple[Ints, Ints, Ints] | None = None
+        self._shelves: list[tuple[Ints, Ints, Ints]] = []
 
     @property
     def count(self) -> int:
@@ -91,30 +93,44 @@ class SunkStock:
         self._counts[factor <= 0.0] = 0
 
     def picked(self, least: Floats) -> Ints:
-        """Accounts, ascending, that offer at least so many units of something as its class says."""
+        """Rows, ascending, that offer at least so many units as their class says."""
         from riskgraph.margin.sunk_kernel import pick_among, pick_sunk
 
         book = self.book
         if self.lasts and sum(len(part) for part in self._loose) > _MANY:
-            self._shelves, self._loose = self._shelved(), []
+            self._put_on_shelves()
         among = np.concatenate([np.zeros(0, dtype=np.int64), *self._loose])
-        marked = np.zeros(len(among), dtype=np.bool_)
-        pick_among(among, book.starts, book.stops, self.calls.classes.of_row, book.amount, least, self.state, marked)
-        if self._shelves is None:
-            return np.unique(among[marked])
-        found, margin = np.zeros(4096, dtype=np.int32), book.rows.margin
-        while (n := pick_sunk(*self._shelves, least, margin, book.amount, self.state, found)) > len(found):
-            found = np.zeros(n, dtype=np.int32)
-        return np.unique(np.append(margin[found[:n]], among[marked])).astype(np.int64)
+        account, row = (among, book.starts, book.stops), (self.calls.classes.of_row, book.amount)
+        loose = _filled(pick_among, *account, *row, least, self.state)
+        margin = book.rows.margin
+        found = [_filled(pick_sunk, *shelf, least, margin, book.amount, self.state) for shelf in self._shelves]
+        return rising(np.concatenate([loose, *found]))
 
-    def _shelved(self) -> tuple[Ints, Ints, Ints]:
+    def _put_on_shelves(self) -> None:
+        """Shelve who has come; when there are too many shelves, everybody anew."""
+        margins = rising(np.concatenate(self._loose))
+        if len(self._shelves) >= _MOST_SHELVES:
+            self._shelves, margins = [], np.arange(len(self.state))
+        self._shelves.append(self._shelved(margins))
+        self._loose = []
+
+    def _shelved(self, margins: Ints) -> tuple[Ints, Ints, Ints]:
         """Where each cell of rows on sale begins and ends, and the rows: by class and bucket, the largest first."""
         from riskgraph.margin.sunk_kernel import BUCKETS, shelve_rows
 
-        classes, held = self.calls.classes, self.book.rows
-        cell = np.empty(len(classes.of_row), dtype=np.int32)
-        shelve_rows(classes.of_row, self.book.amount.view(np.int64), held.margin, self.state, cell)
-        at = np.flatnonzero(cell >= 0).astype(np.int32)
+        classes, book = self.calls.classes, self.book
+        n = int((book.stops[margins] - book.starts[margins]).sum())
+        cell, rows = np.empty((2, n), dtype=np.int32)
+        bits = book.amount.view(np.int64)
+        n = shelve_rows(margins, book.starts, book.stops, classes.of_row, bits, self.state, cell, rows)
         shape = (1, len(classes) * BUCKETS)
-        shelved = sparse.csr_array((at, cell[at], np.array([0, len(at)])), shape=shape).tocsc()
+        shelved = sparse.csr_array((rows[:n], cell[:n], np.array([0, n])), shape=shape).tocsc()
         return shelved.indptr[:-1], shelved.indptr[1:].copy(), shelved.data
+
+
+def _filled(pick: Callable[..., int], *columns: Any) -> Ints:
+    """Pick into an array that is large enough."""
+    found: Ints = np.zeros(4_096, dtype=np.int32)
+    while (n := pick(*columns, found)) > len(found):
+        found = np.zeros(n, dtype=np.int32)
+    return found[:n]

@@ -92,6 +92,8 @@ def with_claim_slots(snap: Snapshot) -> Snapshot:
     """
     rows, n_protocols = snap.rows, len(snap.labels("protocol"))
     rules = [rule_named(name) for name in snap.venues.rule]
+    if not any(isinstance(rule, (TroveRule, Maker, CompoundV3)) for rule in rules):
+        return snap
     troves, vaults, comets = (
         np.array([*(isinstance(rule, kind) for rule in rules), False])[rows.protocol]  # the last: wallets
         for kind in (TroveRule, Maker, CompoundV3)

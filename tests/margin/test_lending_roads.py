@@ -17,6 +17,8 @@ OPTIONS = (
     {"calls": False, "recovery": 0.3},
     {"calls": False, "buy_impact": True},
     {"calls": True},
+    {"calls": True, "recovery": 0.3, "closeout": True},
+    {"calls": True, "liquidators": "always"},
 )
 
 
@@ -56,8 +58,20 @@ def test_both_roads_are_one(seed, terms, options, monkeypatch):
     assert slow.n_rounds >= 5
     roads(monkeypatch, 1)
     fast = rg.liquidation_cascade(snap, shock, **options)
-    assert fast.run.alone == (not options["calls"])
+    assert fast.run.alone
     same(fast, slow)
+
+
+@pytest.mark.parametrize(("terms", "options"), [({"grace_rounds": 2.0}, {}), ({}, {"topup": "first"})], ids=str)
+def test_where_calls_come_before_liquidation_everybody_is_looked_at(terms, options, monkeypatch):
+    snap, shock = book(1, call_level=1.05, target_health=1.2, **terms)
+    roads(monkeypatch, SLOW)
+    slow = rg.liquidation_cascade(snap, shock, **options)
+    roads(monkeypatch, 1)
+    fast = rg.liquidation_cascade(snap, shock, **options)
+    assert not fast.run.alone
+    pd.testing.assert_frame_equal(fast.prices, slow.prices, rtol=1e-10, atol=1e-12)
+    pd.testing.assert_frame_equal(fast.accounts, slow.accounts, rtol=1e-8, atol=1e-6)
 
 
 def test_a_claim_that_is_wiped_out_takes_its_account_off_the_shelf(monkeypatch):

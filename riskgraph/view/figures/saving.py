@@ -27,8 +27,10 @@ def picture_bytes(draw: Callable[[Axes], Any], form: str, size: tuple[float, flo
     from matplotlib.figure import Figure
 
     # Without a salt the names within an SVG are new each time; fonts of type 42 keep the text of a PDF to be found.
-    fonts = {"svg.hashsalt": "riskgraph", "svg.fonttype": "path", "pdf.fonttype": 42}
-    with rc_context(fonts), warnings.catch_warnings():
+    with (
+        rc_context({"svg.hashsalt": "riskgraph", "svg.fonttype": "path", "pdf.fonttype": 42}),
+        warnings.catch_warnings(),
+    ):
         # A letter that the font has not is drawn as an empty box: it is seen where it stands.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
         figure = Figure(figsize=size, layout="constrained")
