@@ -90,6 +90,9 @@ def pair_of(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Int
         ledger.counted(rows & (ledger.side == COLLATERAL)) + (ledger.extra_collateral > 0) for rows in (held, counts)
     )
     unpriced = ledger.counted(held & np.isin(ledger.side, (COLLATERAL, DEBT)) & (ledger.price <= 0))
+    called_without_price = np.zeros(len(pledged), dtype=np.bool_)  # also where nothing of it is left
+    for row in (pledged, owed):
+        called_without_price |= (row >= 0) & np.asarray(ledger.price[row] <= 0, dtype=np.bool_)
     pair = Pair(
         collateral=ledger.amount[pledged],
         collateral_price=ledger.price[pledged],
@@ -108,7 +111,7 @@ def pair_of(ledger: Ledger, rule: PairRule, request: Request) -> tuple[Pair, Int
         other_collateral_usd=collateral_usd - value[pledged],
         other_collateral=pledges[request.margin] > held[pledged],
         other_counted=counted[request.margin] > counts[pledged],
-        unpriced=unpriced[request.margin] > 0,
+        unpriced=(unpriced[request.margin] > 0) | called_without_price,
         by_itself=ledger.place(request.margin)["account"] == request.liquidator,
         liquidatable=rule.liquidatable(weighted, owed_usd),
         repay=request.repay,

@@ -136,7 +136,8 @@ def lending(account, collateral, debt, repay=MOST):
         leftovers = (debt.amount - repaid) * debt.price, (collateral.amount - seized) * collateral.price
         if min(leftovers) < least:
             return Call(True, health, "dust left")
-    gone = sum(token.usd for token in account.collaterals) == seized * collateral.price
+    worth_left = sum(token.usd for token in account.collaterals) - seized * collateral.price
+    gone = worth_left == 0 and seized == collateral.amount  # a call that takes nothing leaves worthless tokens there
     return Call(True, health, "", repaid, seized, fee, rest_of_debts(account, debt, repaid) if gone else {})
 
 

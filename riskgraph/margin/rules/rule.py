@@ -110,10 +110,10 @@ class Pair:
     value · threshold), ``debt_usd`` and ``owed_usd`` (Σ debt ÷ borrow factor) are the whole account's,
     ``other_collateral_usd`` is without the pair's own; ``other_collateral`` says whether the account pledges anything
     else, whatever it is worth, ``other_counted`` whether anything else with a threshold above 0, ``unpriced`` whether
-    anything it pledges or owes has no price, ``by_itself`` whether it is the liquidator. ``repay`` and ``seize`` are
-    what was asked for (+inf: as much as may be; NaN: not asked in these terms). ``term`` gives a parameter of the
-    protocol, of the collateral's market or of the account by name, or what else was asked for, as it stands before the
-    call; ``debt_term`` one of the debt's market.
+    anything it pledges or owes, or that is called, has no price, ``by_itself`` whether it is the liquidator. ``repay``
+    and ``seize`` are what was asked for (+inf: as much as may be; NaN: not asked in these terms). ``term`` gives a
+    parameter of the protocol, of the collateral's market or of the account by name, or what else was asked for, as it
+    stands before the call; ``debt_term`` one of the debt's market.
     """
 
     collateral: Amounts

@@ -99,3 +99,6 @@ def test_without_every_price_the_comptroller_refuses():
     for dead in ("ETH", "BTC", "USDC"):
         call = quote(market(*rows, prices={dead: 0.0}), collateral_asset="ETH")
         assert (call.refused, call.liquidatable, call.seized) == ("PRICE_ERROR", False, 0.0)
+    empty = (("ETH", "collateral", 2.0), ("BTC", "collateral", 0.0), ("USDC", "debt", 6_000.0))  # no BTC is left
+    assert quote(market(*empty, prices={"BTC": 0.0}), collateral_asset="BTC").refused == "PRICE_ERROR"
+    assert quote(market(*empty, prices={"BTC": 0.0}), collateral_asset="ETH").refused != "PRICE_ERROR"
