@@ -81,7 +81,7 @@ def joined_script() -> str:
     """All scripts as one: the modules in order, without imports, export words and comments on lines of their own."""
     bodies = []
     for name in SCRIPTS:
-        text = re.sub(r"^[ ]*(?:/\*\*.*?\*/|//[^\n]*)\n", "", _asset(name), flags=re.MULTILINE | re.DOTALL)
+        text = re.sub(r"^[ ]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)\n", "", _asset(name), flags=re.MULTILINE | re.DOTALL)
         text = re.sub(r"\n{3,}", "\n\n", re.sub(r"^import [^;]*;\n", "", text, flags=re.MULTILINE))
         bodies.append(re.sub(r"^export ", "", text, flags=re.MULTILINE).strip())
     return '"use strict";\n(() => {\n' + "\n\n".join(bodies) + "\n})();\n"
