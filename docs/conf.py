@@ -26,6 +26,10 @@ def bring_notebooks() -> None:
     """Copy the notebooks beside the pages, where links between them and the pages hold."""
     place = HERE / "notebooks"
     place.mkdir(exist_ok=True)
+    known = {path.name for path in (HERE.parent / "notebooks").glob("*.ipynb")}
+    for path in place.glob("*.ipynb"):
+        if path.name not in known:  # renamed, or gone
+            path.unlink()
     for path in (HERE.parent / "notebooks").glob("*.ipynb"):
         if not (place / path.name).exists() or (place / path.name).read_bytes() != path.read_bytes():
             shutil.copy(path, place / path.name)

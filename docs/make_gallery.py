@@ -5,34 +5,28 @@ Needs what the tests need (Chromium, JupyterLab), and the site in build/docs.
 
 from __future__ import annotations
 
-import io
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
+from lab import notebook_showing, running
+from make_images import IMAGES, small
 from matplotlib.axes import Axes
-from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 import riskgraph as rg
 from riskgraph.view.figures.saving import picture_bytes
 
-HERE = Path(__file__).resolve().parent
-IMAGES, SITE = HERE / "images", HERE.parent / "build" / "docs" / "index.html"
-COLOURS = 96  # of the palette that a picture is reduced to
+SITE = Path(__file__).resolve().parents[1] / "build" / "docs" / "index.html"
 SIZE = (5.2, 3.4)  # inches
-TOKEN = "gallery"
+CODE = """import riskgraph as rg
+
+snap = rg.datasets.load("toy")
+ranking = rg.contagion_centrality(rg.exposure_graph(snap))
+ranking"""
 
 
 def margin_book() -> rg.Snapshot:
@@ -87,9 +81,8 @@ def figures() -> dict[str, Callable[[Axes], Any]]:
 
 
 def write(name: str, picture: bytes) -> None:
-    """Write a small PNG: as many colours as it needs, no more."""
-    small = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    small.save(IMAGES / f"{name}.png", format="PNG", optimize=True)
+    """Write a small PNG among the others."""
+    (IMAGES / f"{name}.png").write_bytes(small(picture))
 
 
 def shot(browser: Browser, address: str, name: str, *, ready: str = "body", **stands: Any) -> None:
@@ -99,49 +92,11 @@ def shot(browser: Browser, address: str, name: str, *, ready: str = "body", **st
     page.goto(address)
     page.locator(ready).first.wait_for(timeout=60_000)
     page.wait_for_timeout(1_500)
-    for _ in range(page.locator(".jp-toast-button").count()):  # news that JupyterLab offers
+    if page.locator(".jp-toast-button").count():  # news that JupyterLab offers
         page.locator(".jp-toast-button", has_text="No").first.click()
         page.wait_for_timeout(500)
-        break
     write(name, page.screenshot())
     context.close()
-
-
-@contextmanager
-def lab(folder: Path) -> Iterator[str]:
-    """Run a JupyterLab of its own on a free port, with one notebook that shows a result."""
-    code = (
-        "import riskgraph as rg\n\nsnap = rg.datasets.load(\"toy\")\n"
-        "ranking = rg.contagion_centrality(rg.exposure_graph(snap))\nranking"
-    )  # fmt: skip
-    ranking = rg.contagion_centrality(rg.exposure_graph(rg.datasets.load("toy")))
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook, cell = (
-        nbformat.v4.new_notebook(metadata={"kernelspec": kernel}),
-        nbformat.v4.new_code_cell(code, execution_count=1),
-    )
-    shown = {"text/plain": repr(ranking), "text/html": ranking._repr_html_()}
-    cell.outputs = [nbformat.v4.new_output("execute_result", data=shown, execution_count=1)]
-    notebook.cells = [nbformat.v4.new_markdown_cell("# Who matters on the toy book?"), cell]
-    (folder / "work").mkdir()
-    nbformat.write(notebook, folder / "work" / "ranking.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    places = ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "HOME")
-    command = [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser", f"--port={port}", "--ip=127.0.0.1",
-               f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder / 'work'}"]  # fmt: skip
-    environment = {**os.environ, **{name: str(folder / "home") for name in places}}
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env=environment, **quiet) as server:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={TOKEN}", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/lab/tree/ranking.ipynb?token={TOKEN}&reset"
-        server.terminate()
 
 
 def main() -> None:
@@ -161,8 +116,10 @@ def main() -> None:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         shot(browser, report.as_uri(), "report", viewport={"width": 1000, "height": 1300})
         shot(browser, SITE.as_uri(), "site")
-        with lab(folder) as address:
-            shot(browser, address, "lab", ready=".jp-OutputArea-output.jp-RenderedHTMLCommon table")
+        ranking = rg.contagion_centrality(rg.exposure_graph(rg.datasets.load("toy")))
+        notebook = notebook_showing(ranking, CODE, "# Who matters on the toy book?")
+        with running(folder, notebook, "ranking") as lab:
+            shot(browser, lab.address, "lab", ready=".jp-OutputArea-output.jp-RenderedHTMLCommon table")
         browser.close()
 
 

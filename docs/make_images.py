@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 import riskgraph as rg
 from riskgraph.view.what_if import what_if_grid
@@ -56,12 +56,12 @@ def shots(drawn: rg.NetworkMap) -> dict[str, tuple[dict[str, Any], list[str]]]:
     }
 
 
-def picture_of(page: Page) -> bytes:
-    """Take a small PNG of the window: as many colours as it needs, no more."""
-    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    small = io.BytesIO()
-    shot.quantize(COLOURS, dither=Image.Dither.NONE).save(small, format="PNG", optimize=True)
-    return small.getvalue()
+def small(picture: bytes) -> bytes:
+    """Make a small PNG of one: as many colours as it needs, no more."""
+    made = io.BytesIO()
+    shot = Image.open(io.BytesIO(picture)).convert("RGB")
+    shot.quantize(COLOURS, dither=Image.Dither.NONE).save(made, format="PNG", optimize=True)
+    return made.getvalue()
 
 
 def main() -> None:
@@ -82,7 +82,7 @@ def main() -> None:
             for step in steps:
                 page.evaluate(f"() => {{ {step}; }}")
             page.wait_for_timeout(WAIT_MS)
-            (IMAGES / f"{name}.png").write_bytes(picture_of(page))
+            (IMAGES / f"{name}.png").write_bytes(small(page.screenshot()))
             context.close()
         browser.close()
 

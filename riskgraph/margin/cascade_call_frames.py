@@ -72,7 +72,8 @@ def _outcomes(run: CascadeRun, done: Round, unmet: Floats) -> Any:
     asked = done.calls
     assert asked is not None and run.desk is not None
     at = asked.calls.margin
-    hit = np.isin(at, done.made.margin)
+    steps = run.steps.liquidating()
+    hit = np.isin(at, np.append(done.made.margin, steps.margin[steps.number == done.number]))
     grace = run.desk.terms.grace[run.book.rows.margin_protocol[at]]
     met = unmet <= 1e-9 * asked.required_usd
     words = np.select([hit, met, done.number < asked.issued + grace], ["liquidating", "cured", "called"], "restricted")

@@ -8,6 +8,7 @@ import numpy as np
 
 from riskgraph.arrays import Floats, Ints
 from riskgraph.margin.cascade_flows import BEARERS, REASONS
+from riskgraph.margin.closed_positions import CLOSINGS
 from riskgraph.margin.venue_frames import taken_in_round
 from riskgraph.margin.venue_steps import ACTIONS
 
@@ -150,6 +151,9 @@ def _steps_frame(run: CascadeRun) -> pd.DataFrame:
     import pandas as pd
 
     steps = run.steps.liquidating()
+    # What is closed of a position is no collateral for a debt: nobody gets more than it is worth.
+    of_positions = np.isin(steps.action, [ACTIONS.index(action) for action in CLOSINGS])
+    bonus = np.where(of_positions, 0.0, steps.seized_usd - steps.repaid_usd)
     return pd.DataFrame(
         {
             "round": steps.number,
@@ -161,7 +165,7 @@ def _steps_frame(run: CascadeRun) -> pd.DataFrame:
             "seized_usd": steps.seized_usd,
             "repaid": steps.repaid,
             "repaid_usd": steps.repaid_usd,
-            "bonus_usd": steps.seized_usd - steps.repaid_usd,
+            "bonus_usd": bonus,
             "fee_usd": np.zeros(len(steps)),
             "proceeds_usd": steps.proceeds_usd,
             "liquidator_usd": np.zeros(len(steps)),

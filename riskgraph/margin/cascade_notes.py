@@ -9,6 +9,8 @@ import numpy as np
 
 from riskgraph.arrays import Ints, rising, stretches, summed
 from riskgraph.margin.cascade_book import WALLET
+from riskgraph.margin.rules.rule import PairRule
+from riskgraph.margin.rules.shelf import rule_named
 
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_run import CascadeRun
@@ -24,6 +26,7 @@ def notes_of(run: CascadeRun) -> tuple[str, ...]:
         *_supply_assumed(run),
         *_not_accepted(run),
         *_unrounded(run),
+        *_not_closed_out(run),
         *run.notes,
     ]
     return tuple(lines)
@@ -88,6 +91,21 @@ def _not_accepted(run: CascadeRun) -> list[str]:
     return [
         f"positions.side wallet: no protocol that called takes {_names(run, 'asset', tokens)} "
         f"(${usd.sum():,.0f} in wallets of called owners)"
+    ]
+
+
+def _not_closed_out(run: CascadeRun) -> list[str]:
+    """Protocols that call for margin, and whose rule does not call pair by pair: a close-out does not reach them."""
+    if run.desk is None or not run.terms.closeout:
+        return []
+    rules = run.book.snap.venues.rule
+    calls = np.flatnonzero(~np.isnan(run.desk.terms.level))
+    own = [protocol for protocol in calls.tolist() if not isinstance(rule_named(rules[protocol]), PairRule)]
+    if not own:
+        return []
+    return [
+        f"closeout: does not reach {_names(run, 'protocol', own)}, whose rule closes accounts by its own test alone; "
+        "who is called there, expired and not liquidatable stays restricted"
     ]
 
 

@@ -297,3 +297,25 @@ def test_options_are_settled_at_their_value_and_sold_nowhere():
     )
     assert (closed.loc[closed["option_type"] == "", "sold"] > 0.0).all()
     assert cascade.conservation <= 1e-9
+
+
+def test_frames_of_a_called_account_that_is_closed_and_of_one_that_no_closeout_reaches():
+    """BTC −9 %: bob is 900 short of nothing and is closed when grace is over; ann, 700 against 364, is called."""
+    rows = (
+        ("ann", "USDC", "collateral", 2_500.0), ("ann", "BTC", "long", 1.0, 20_000.0),
+        ("bob", "USDC", "collateral", 900.0), ("bob", "BTC", "long", 1.0, 20_000.0),
+    )  # fmt: skip
+    snap = book(*rows, call_level=2.0, target_health=3.0, grace_rounds=1.0)
+    cascade = rg.liquidation_cascade(snap, {"BTC": -0.09}, closeout=True)
+    calls = cascade.calls.astype({"account": object}).set_index(["round", "account"])["outcome"]
+    assert calls.to_dict() == {
+        (0, "ann"): "called", (0, "bob"): "called", (1, "ann"): "restricted", (1, "bob"): "liquidating",
+    }  # fmt: skip
+    (closed,) = cascade.liquidations.to_dict("records")
+    assert (closed["account"], closed["seized_usd"], closed["bonus_usd"]) == ("bob", 18_200.0, 0.0)
+    assert cascade.rounds["bonus_usd"].sum() == cascade.bearers["bonus_usd"].abs().sum() == 0.0
+    assert [line.split(",")[0] for line in cascade.assumptions if line.startswith("closeout")] == [
+        "closeout: does not reach hl"
+    ]
+    silent = rg.liquidation_cascade(snap, {"BTC": -0.09}).assumptions
+    assert not any(line.startswith("closeout") for line in silent)
