@@ -48,7 +48,7 @@ class AuctionDesk(VenueDesk):
         self._on = np.zeros(0, dtype=np.int64)  # auctions offered in this round
         self.worthless = 0  # auctions closed since their oracle showed no price any more
 
-    def act(self, number: int, due: Ints) -> Offers:
+    def act(self, number: int, due: Ints, shut: Ints) -> Offers:
         """Put unsafe vaults up, start auctions anew that nobody could buy from, and offer what is cheap enough."""
         self.acted = False
         self.refused.clear()

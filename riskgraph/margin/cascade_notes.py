@@ -9,6 +9,7 @@ import numpy as np
 
 from riskgraph.arrays import Ints, rising, stretches, summed
 from riskgraph.margin.cascade_book import WALLET
+from riskgraph.margin.rules.position_rule import PositionRule
 from riskgraph.margin.rules.rule import PairRule
 from riskgraph.margin.rules.shelf import rule_named
 
@@ -95,16 +96,17 @@ def _not_accepted(run: CascadeRun) -> list[str]:
 
 
 def _not_closed_out(run: CascadeRun) -> list[str]:
-    """Protocols that call for margin, and whose rule does not call pair by pair: a close-out does not reach them."""
+    """Protocols that call for margin, and whose rule takes accounts by its own test alone: contracts without orders."""
     if run.desk is None or not run.terms.closeout:
         return []
     rules = run.book.snap.venues.rule
     calls = np.flatnonzero(~np.isnan(run.desk.terms.level))
-    own = [protocol for protocol in calls.tolist() if not isinstance(rule_named(rules[protocol]), PairRule)]
+    reached = PairRule, PositionRule
+    own = [protocol for protocol in calls.tolist() if not isinstance(rule_named(rules[protocol]), reached)]
     if not own:
         return []
     return [
-        f"closeout: does not reach {_names(run, 'protocol', own)}, whose rule closes accounts by its own test alone; "
+        f"closeout: does not reach {_names(run, 'protocol', own)}, whose rule takes accounts by its own test alone; "
         "who is called there, expired and not liquidatable stays restricted"
     ]
 

@@ -40,6 +40,7 @@ class Round:
     after: Floats = field(default_factory=lambda: np.zeros(0))  # market prices after its sales
     calls: CallRound | None = None  # those to which something happened
     unmet_usd: float = 0.0  # what all open calls still lack, as repayments
+    expired: bool = False  # whether the grace of an open call ended
     made: Bundles = field(default_factory=lambda: Bundles.joined([]))
     taken: Floats = field(default_factory=lambda: np.zeros(0))
     proceeds: Floats = field(default_factory=lambda: np.zeros(0))  # USD that each bundle's collateral brought
@@ -52,8 +53,8 @@ class Round:
 
     @property
     def active(self) -> bool:
-        """Whether somebody was called anew, paid, or was liquidated."""
-        if self.acted or len(self.taken):
+        """Whether somebody was called anew, paid or was liquidated, or a grace period ended."""
+        if self.acted or self.expired or len(self.taken):
             return True
         if self.calls is None:
             return False

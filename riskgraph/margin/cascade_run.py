@@ -216,7 +216,9 @@ class CascadeRun:
         done.unmet_usd = float(asked.unmet_usd.sum())
         margin = asked.calls.margin
         ends = asked.issued + self.desk.terms.grace[self.book.rows.margin_protocol[margin]]
-        kept = (asked.issued == done.number) | (ends == done.number)
+        over = ends == done.number
+        done.expired = bool((over & (asked.issued < done.number)).any())
+        kept = (asked.issued == done.number) | over
         if asked.paid is not None:
             kept[asked.paid.call] = True
         hit = np.zeros(len(self.first_due), dtype=np.bool_)

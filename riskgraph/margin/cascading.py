@@ -79,7 +79,8 @@ def liquidation_cascade(
     topup : {"first", "never"}, optional
         Whether calls without grace are paid before liquidation; by default as ``protocols.topup`` says.
     closeout : bool
-        Whether accounts that are called and do not pay in time are closed out although they are not liquidatable.
+        Whether accounts that are called and do not pay in time are closed out, up to their call level, although they
+        are not liquidatable. Compound v3, Maker and Liquity take accounts by their own test alone.
     liquidators : {"profitable", "always"}
         Whether a call is made only where its bonus, after fees, covers what the sale loses on the way.
     follow : {"backing", "family", "none", "correlation"}

@@ -77,7 +77,7 @@ class CometDesk(VenueDesk):
         owed = (rows.protocol == self.protocol) & (rows.side == DEBT)
         return bool(owed.any()) or self.terms.label("base_asset") != ""
 
-    def act(self, number: int, due: Ints) -> Offers:
+    def act(self, number: int, due: Ints, shut: Ints) -> Offers:
         """Absorb accounts; offer what is held while reserves are under target."""
         self.acted = False
         self.refused.clear()

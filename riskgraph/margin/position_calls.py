@@ -39,7 +39,7 @@ def _make_calls(ledger: PositionLedger, rule: PositionRule, request: Request) ->
     """Close what the rule says, for a fee; have the backstop take over; close out accounts below zero."""
     margin = request.margin
     equity, value, is_open = ledger.equity(margin), ledger.value(margin), _is_open(ledger, margin)
-    liquidatable = is_open & _truth(equity < ledger.maintenance(margin))
+    liquidatable = is_open & _truth(equity < ledger.demanded(margin))
     ruined = is_open & _truth(value < 0)
     order = rule.order(ledger, request, liquidatable & ~ruined).with_all_of(ledger, margin[ruined])
     taken_over = order.stage == "backstop"

@@ -30,8 +30,9 @@ _REASONS = ("realised PnL", "fee", "made good", "paid by auto-deleveraging", "ta
 class PositionDesk(VenueDesk):
     r"""A venue under ``perp`` or ``portfolio_margin``.
 
-    Each account that is liquidatable is called at the same marks until it is not, or has no position; accounts come in
-    their order, and one whose loss the fund may not cover is called in its turn. PnL is paid by the market (who takes
+    Each account that is liquidatable is called at the same marks until it is not, or has no position; one that is
+    closed out, until its equity is call level times its maintenance margin. Accounts come in their order, and one whose
+    loss the fund may not cover is called in its turn. PnL is paid by the market (who takes
     positions over), fees go to the venue, losses of ruined accounts come out of it. Longs that the market takes over
     are sold there in full, whatever that brings, and the account pays
 
@@ -61,13 +62,15 @@ class PositionDesk(VenueDesk):
         said = f"{self.terms.protocol_label}: {count:,} closings of options at their value, which move no price"
         return [said] if count else []
 
-    def act(self, number: int, due: Ints) -> Offers:
+    def act(self, number: int, due: Ints, shut: Ints) -> Offers:
         """Carry out calls; offer longs that the market takes over."""
         self.acted, self._ledger = False, None
         self._now, self._on, self._short = ClosedPositions.joined([]), np.zeros(0, dtype=np.int64), 0.0
-        if not len(due):
+        if not len(due) + len(shut):
             return self.nothing()
-        ledger = self._opened(number, due)
+        ledger = self._opened(number, np.union1d(due, shut))
+        if len(shut) and self.run.desk is not None:
+            ledger.times[np.searchsorted(ledger.margins, shut)] = self.run.desk.terms.level[self.protocol]
         worth = self.book.positions_usd(self.book.price)
         self._call(ledger, self._turns(number, ledger))
         self._now, self._ledger = ledger.closed(number), ledger
@@ -138,7 +141,7 @@ class PositionDesk(VenueDesk):
 
     def _due(self, ledger: CascadePositions, places: Ints) -> Bools:
         """Which accounts would be called again."""
-        equity, required = ledger.equity(places), ledger.maintenance(places)
+        equity, required = ledger.equity(places), ledger.demanded(places)
         is_open = np.isin(places, ledger.margin[ledger.open_rows(places)])
         return np.asarray(is_open & ((equity < required * (1.0 - _ROUNDING)) | (ledger.value(places) < 0.0)))
 

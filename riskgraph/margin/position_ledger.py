@@ -43,6 +43,8 @@ class PositionLedger(Ledger):
         USD that a unit is worth to its owner: the price of collateral, that of debt below 0, and of a position what
         closing it at the mark brings into margin cash: ± (price − entry price), 0 where no entry price is known; an
         option's value to its holder.
+    times : Amounts
+        How many times its maintenance margin every account must have, by place: 1, or where it is closed out more.
     """
 
     sides: ClassVar[tuple[str, ...]] = ("collateral", "debt", "long", "short")
@@ -56,6 +58,7 @@ class PositionLedger(Ledger):
         self.worth = self._worth()
         self.haircut = self._haircuts()
         self.entered = np.zeros(len(self.row), dtype=np.bool_)  # positions whose entry price calls have changed
+        self.times = self.numbers(np.ones(self.size))
         self.rates, self.deductions = rule.margin_rates(self)
 
     # -- what stands --------------------------------------------------------------------------------------------------
@@ -186,6 +189,11 @@ class PositionLedger(Ledger):
         """Maintenance margin of accounts."""
         rows = self.rows_of(margin, LONG, SHORT)
         return self.total(margin, rows, self.required(rows))
+
+    def demanded(self, margin: Ints) -> Amounts:
+        """Equity below which calls on accounts are made: maintenance margin, or more of those that are closed out."""
+        least: Amounts = self.maintenance(margin) * self.times[margin]
+        return least
 
     def margin_health(self, margin: Ints) -> Amounts:
         """Equity ÷ maintenance margin; where nothing is required +inf, or −inf with equity below 0."""

@@ -61,7 +61,7 @@ class RoundSales:
         made = Bundles.joined(parts)
         offers = [self._offers(made)]
         for protocol, desk in self.run.desks.items():
-            offers.append(desk.act(done.number, at[venue[at] == protocol]))
+            offers.append(desk.act(done.number, at[venue[at] == protocol], shut[venue[shut] == protocol]))
             done.refused.update(desk.refused)
         done.offered = distinct(made.pledged) + (stock.count if stock is not None else 0)
         if stock is not None and stock.count:

@@ -42,7 +42,7 @@ class TroveDesk(VenueDesk):
         self._stake: Floats | None = None  # None: stakes are collateral, as before any redistribution
         self._pool: float | None = None  # None: the pool is its deposits
 
-    def act(self, number: int, due: Ints) -> Offers:
+    def act(self, number: int, due: Ints, shut: Ints) -> Offers:
         """Go through one batch."""
         self.acted = False
         self.refused.clear()

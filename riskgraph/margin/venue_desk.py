@@ -54,8 +54,11 @@ class VenueDesk(ABC):
         self.unpaid = np.zeros(len(run.book.rows.margin_account))
 
     @abstractmethod
-    def act(self, number: int, due: Ints) -> Offers:
-        """Carry out the rule's calls on margin accounts that it finds liquidatable; give what the market is offered."""
+    def act(self, number: int, due: Ints, shut: Ints) -> Offers:
+        """Carry out the rule's calls on margin accounts that it finds liquidatable; give what the market is offered.
+
+        ``shut`` are others that were called and did not pay in time; a rule that can do so closes them out.
+        """
 
     @abstractmethod
     def take(self, number: int, offers: Offers, share: Floats, average: Floats) -> None:

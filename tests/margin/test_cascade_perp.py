@@ -299,14 +299,14 @@ def test_options_are_settled_at_their_value_and_sold_nowhere():
     assert cascade.conservation <= 1e-9
 
 
-def test_frames_of_a_called_account_that_is_closed_and_of_one_that_no_closeout_reaches():
-    """BTC −9 %: bob is 900 short of nothing and is closed when grace is over; ann, 700 against 364, is called."""
+def test_frames_of_a_called_account_that_is_closed_when_grace_is_over():
+    """BTC −9 %: bob is 900 short of nothing and is closed in round 1; ann, 700 against 364, is restricted."""
     rows = (
         ("ann", "USDC", "collateral", 2_500.0), ("ann", "BTC", "long", 1.0, 20_000.0),
         ("bob", "USDC", "collateral", 900.0), ("bob", "BTC", "long", 1.0, 20_000.0),
     )  # fmt: skip
-    snap = book(*rows, call_level=2.0, target_health=3.0, grace_rounds=1.0)
-    cascade = rg.liquidation_cascade(snap, {"BTC": -0.09}, closeout=True)
+    snap = book(*rows, call_level=1.5, target_health=3.0, grace_rounds=1.0)
+    cascade = rg.liquidation_cascade(snap.replace(protocols=snap.protocols.assign(call_level=2.0)), {"BTC": -0.09})
     calls = cascade.calls.astype({"account": object}).set_index(["round", "account"])["outcome"]
     assert calls.to_dict() == {
         (0, "ann"): "called", (0, "bob"): "called", (1, "ann"): "restricted", (1, "bob"): "liquidating",
@@ -314,8 +314,59 @@ def test_frames_of_a_called_account_that_is_closed_and_of_one_that_no_closeout_r
     (closed,) = cascade.liquidations.to_dict("records")
     assert (closed["account"], closed["seized_usd"], closed["bonus_usd"]) == ("bob", 18_200.0, 0.0)
     assert cascade.rounds["bonus_usd"].sum() == cascade.bearers["bonus_usd"].abs().sum() == 0.0
+    assert not any(line.startswith("closeout") for line in cascade.assumptions)
+
+
+def test_a_venue_closes_out_who_was_called_and_did_not_pay():
+    """BTC −9 %: 1,200 against 364 + 500. In round 1 BTC, the larger, is closed: 1,200 against 500 pass 1.5."""
+    rows = (
+        ("ann", "USDC", "collateral", 3_000.0), ("ann", "BTC", "long", 1.0, 20_000.0),
+        ("ann", "ETH", "long", 10.0, 1_000.0),
+    )  # fmt: skip
+    snap = book(*rows, call_level=1.5, target_health=1.5, grace_rounds=1.0)
+    cascade = rg.liquidation_cascade(snap, {"BTC": -0.09}, closeout=True)
+    assert left(cascade) == near({("ann", "", "USDC", "collateral"): 1_200.0, ("ann", "", "ETH", "long"): 10.0})
+    assert cascade.calls["outcome"].tolist() == ["called", "liquidating"]
+    assert cascade.liquidations[["round", "action", "seized_usd"]].to_numpy().tolist() == [[1, "closed", 18_200.0]]
+    assert cascade.conservation <= 1e-9
+    kept = rg.liquidation_cascade(snap, {"BTC": -0.09})
+    assert kept.calls["outcome"].tolist() == ["called", "restricted"]
+    assert not len(kept.liquidations)
+    paid = snap.replace(positions=pd.concat([snap.positions, pd.DataFrame([{
+        "account": "ann", "asset": "USDC", "side": "wallet", "amount": 200.0}])], ignore_index=True))  # fmt: skip
+    met = rg.liquidation_cascade(paid, {"BTC": -0.09}, closeout=True)
+    assert met.calls["outcome"].tolist() == ["cured"], "1.5 · 864 − 1,200 = 96 were lacking"
+    assert not len(met.liquidations)
+
+
+def test_a_portfolio_is_closed_out_by_the_share_that_passes_the_call_level():
+    """10 ETH at 900: 1,000 against 900. 1.25 · 900 = 1,125 are asked for: 125 ÷ 1,125, a ninth, is closed."""
+    rows = ("ann", "ETH", "long", 10.0, 1_000.0), ("ann", "USDC", "collateral", 2_000.0)
+    terms = {"call_level": 1.25, "target_health": 1.5, "grace_rounds": 1.0}
+    snap = book(*rows, rule="portfolio_margin", markets=pd.DataFrame(), assets=SCANNED, **terms)
+    cascade = rg.liquidation_cascade(snap, {"ETH": -0.1}, closeout=True)
+    assert left(cascade) == near({
+        ("ann", "", "USDC", "collateral"): 2_000.0 - 1_000.0 / 9.0, ("ann", "", "ETH", "long"): 80.0 / 9.0,
+    })  # fmt: skip
+    assert cascade.run.end.health.tolist() == near([1.25])
+    assert cascade.n_rounds == 3, "called, closed, cured"
+
+
+def test_a_contract_that_takes_accounts_by_its_own_test_closes_nobody_out():
+    """900 of ETH count for 810 against 750: called at 1.2, and absorbed by nobody."""
+    snap = rg.Snapshot(
+        pd.DataFrame(
+            [("ann", "comet", "ETH", "collateral", 10.0), ("ann", "comet", "USDC", "debt", 7_500.0)],
+            columns=["account", "protocol", "asset", "side", "amount"],
+        ),
+        pd.DataFrame({"asset": ["ETH", "USDC"], "price": [1_000.0, 1.0]}),
+        pd.DataFrame([{"protocol": "comet", "rule": "compound_v3", "call_level": 1.2, "reserves": 1e4}]),
+        pd.DataFrame([{"protocol": "comet", "asset": "ETH", "liquidation_threshold": 0.9, "liquidation_factor": 0.95}]),
+    )
+    cascade = rg.liquidation_cascade(snap, {"ETH": -0.1}, closeout=True)
+    assert not len(cascade.liquidations)
     assert [line.split(",")[0] for line in cascade.assumptions if line.startswith("closeout")] == [
-        "closeout: does not reach hl"
+        "closeout: does not reach comet"
     ]
-    silent = rg.liquidation_cascade(snap, {"BTC": -0.09}).assumptions
+    silent = rg.liquidation_cascade(snap, {"ETH": -0.1}).assumptions
     assert not any(line.startswith("closeout") for line in silent)

@@ -56,12 +56,13 @@ class Perpetuals:
         """Close what must be closed, and note what of it goes to the market."""
         self.closed, venue = [], self.venue()
         for margin in self.margins():
-            if self.run.may_be_called_on(margin, when) != 0.0:
+            level = self.run.may_be_called_on(margin, when)
+            if level is None:
                 continue
             owner = margin[0], margin[2]
             account = venue.accounts[owner]
             while any(one.amount > 0 for one in account.positions):
-                told = self.called(venue, owner)
+                told = self.called(venue, owner, level or 1.0)
                 if told["refused"]:
                     break
                 self.run.round["events"] += 1
@@ -101,10 +102,13 @@ class Perpetuals:
             venue.accounts[margin[0], margin[2]] = account
         return venue
 
-    def called(self, venue, owner):
-        """One call, and of each asset the units that it put on the market (longs) or took from it (shorts)."""
+    def called(self, venue, owner, least):
+        """One call, and of each asset the units that it put on the market (longs) or took from it (shorts).
+
+        It is refused from ``least`` times the maintenance margin on.
+        """
         before = totals(venue, owner)
-        told = venue.call(*owner)
+        told = venue.call(*owner, least=F(least))
         if told["refused"] or told["stage"] == "backstop":
             return told
         after = totals(venue, owner)

@@ -89,7 +89,7 @@ class Venue:
 
     # -- one call
 
-    def call(self, owner, bucket="", asset=None):
+    def call(self, owner, bucket="", asset=None, least=1):
         account = self.accounts[owner, bucket]
         told = {"refused": "", "stage": "", "health_before": self.health(account)}
         told |= dict.fromkeys(("seized_usd", "realised_pnl_usd", "fee_usd", "bonus_usd", "bad_debt_usd"), Fraction(0))
@@ -100,7 +100,7 @@ class Venue:
             told["refused"] = "no position"
         elif value < 0:
             self._ruin(account, live, told)
-        elif equity >= required:
+        elif equity >= least * required:
             told["refused"] = "healthy"
         elif equity < self.backstop_share * required and self.backstop_share > 0 and (owner, bucket) != (self.name, ""):
             self._backstop(account, live, told)

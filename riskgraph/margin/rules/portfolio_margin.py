@@ -61,7 +61,7 @@ class PortfolioMargin(PositionRule):
         """Close the same share of all positions."""
         margin = request.margin
         rows = ledger.open_rows(margin)
-        equity, required = ledger.equity(margin), ledger.maintenance(margin)
+        equity, required = ledger.equity(margin), ledger.demanded(margin)
         rate = ledger.numbers(np.array([ledger.terms.number("liquidation_fee")]))
         fee = rate * ledger.total(margin, rows, ledger.notional(rows))
         share = np.where(liquidatable, np.minimum(quotient(required - equity, required - fee, 1), 1), 0)

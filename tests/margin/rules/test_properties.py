@@ -199,9 +199,11 @@ def test_units_are_conserved_over_accounts_liquidator_and_treasury(rule, data):
     rich = snap.replace(positions=pd.concat([snap.positions.astype(object), pd.DataFrame(purse).astype(object)]))
     done = call_all(rich, calls, liquidator="keeper")
     moves, steps = done.movements, done.steps
-    grains = {
-        call.debt.label: float(unit(call.debt)) for call in calls if rule == "aave_v4"
-    }  # shares rounded up to units
+    grains = {  # shares, each of which is worth its index, and premium are rounded up to units one by one
+        call.debt.label: float(unit(call.debt) * (1 + call.debt.terms.get("drawn_index", 1)))
+        for call in calls
+        if rule == "aave_v4"
+    }
     kept = moves[moves["why"] != "written off"]
     net = kept["amount"].where(kept["side"] != "debt", -kept["amount"])
     for asset in snap.assets["asset"].astype(str):
