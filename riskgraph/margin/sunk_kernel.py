@@ -59,13 +59,12 @@ def pick_sunk(first, ends, rows, least, margin, amounts, state, picked):  # type
     What is no longer on sale leaves its shelf.
     """
     found = 0
+    bits = least.view(np.int64)
     for one in range(len(least)):
         if least[one] == np.inf:
             continue
-        for cell in range(one * BUCKETS, (one + 1) * BUCKETS):
-            bucket = (one + 1) * BUCKETS - 1 - cell
-            if bucket < BUCKETS - 1 and 2.0 ** (bucket + LOWEST + 1.0) < least[one]:
-                break
+        last = min(max((bits[one] >> 52) - _FIRST, 0), BUCKETS - 1)  # the bucket in which the least is
+        for cell in range(one * BUCKETS, (one + 1) * BUCKETS - last):
             kept = first[cell]
             for at in range(first[cell], ends[cell]):
                 row = rows[at]

@@ -23,6 +23,7 @@ _SHIFT = 41  # bits for a limit as a whole number
 _BELOW = 40  # a unit may be worth 2^-40 USD and still have a bucket of its own
 _USD_BUCKETS = 144
 _SLACK = 1.0 - 1e-9  # what rounding may make of an offer's size
+_SPLIT = 4.0  # how much smaller calls that are split over several debts are expected to be than what is on sale
 
 
 class SunkOffers:
@@ -77,7 +78,7 @@ class SunkOffers:
         ``place`` says where in the clearing the kinds of this book are.
         """
         bucket, room = self._buckets(clearing, place), clearing.room[place]
-        wanted = room.copy()  # USD to look for: calls split over several debts are smaller than what is on sale
+        wanted = _SPLIT * room  # USD to look for: calls split over several debts are smaller than what is on sale
         while True:
             rows, least, known = self._largest(_lowest(bucket), wanted)
             made = self.calls.call(rising(self.calls.book.rows.margin[rows].astype(np.int64)))[0]
@@ -88,7 +89,7 @@ class SunkOffers:
             short = (room > 0.0) & (least[:-1] > 0.0) & (covered < room)
             if not short.any():
                 return made, np.where(kind >= 0, np.append(place, -1)[kind], -1)
-            wanted[short] *= 4.0
+            wanted[short] *= _SPLIT
             lower = short & (known < wanted)
             bucket[lower] = np.maximum(bucket[lower] - 2, 0)
 
