@@ -64,6 +64,8 @@ def running(folder: Path, notebook: nbformat.NotebookNode, name: str) -> Iterato
                 break
             except OSError:
                 time.sleep(PAUSE_S)
+        else:
+            raise TimeoutError(f"JupyterLab does not answer on port {port}")
         yield Lab(f"{address}/lab/tree/{path.name}?token={TOKEN}&reset", environment, path)
     finally:
         server.terminate()

@@ -96,13 +96,12 @@ def _not_accepted(run: CascadeRun) -> list[str]:
 
 
 def _not_closed_out(run: CascadeRun) -> list[str]:
-    """Protocols that call for margin, and whose rule takes accounts by its own test alone: contracts without orders."""
-    if run.desk is None or not run.terms.closeout:
+    """Protocols that called somebody, and whose rule takes accounts by its own test alone."""
+    if not run.terms.closeout:
         return []
-    rules = run.book.snap.venues.rule
-    calls = np.flatnonzero(~np.isnan(run.desk.terms.level))
-    reached = PairRule, PositionRule
-    own = [protocol for protocol in calls.tolist() if not isinstance(rule_named(rules[protocol]), reached)]
+    rules, reached = run.book.snap.venues.rule, (PairRule, PositionRule)
+    called = np.unique(run.book.rows.margin_protocol[_called(run)]).tolist()
+    own = [protocol for protocol in called if not isinstance(rule_named(rules[protocol]), reached)]
     if not own:
         return []
     return [

@@ -65,7 +65,11 @@ class Cascade(Showing):
 
     @cached_property
     def liquidations(self) -> pd.DataFrame:
-        """A row for what was called of one account, collateral and debt in a round."""
+        """A row for what was called of one account, collateral and debt in a round.
+
+        ``fee_usd`` is that of calls pair by pair, and longs and shorts have no bonus: what closing them cost is
+        ``lost_usd`` of ``closed_positions``. What all gained by bonus and fee, under any rule, stands in ``bearers``.
+        """
         return frames.liquidations_frame(self.run)
 
     @cached_property

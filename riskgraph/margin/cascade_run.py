@@ -97,9 +97,9 @@ class CascadeRun:
         """Health of every margin account at the end."""
         return formed(self.book.view())
 
-    @property
+    @cached_property
     def steps(self) -> Steps:
-        """What was done where a rule does not call pair by pair, in the order of protocols."""
+        """What was done by the end where a rule does not call pair by pair, in the order of protocols."""
         return Steps.joined([step for desk in self.desks.values() for step in desk.steps])
 
     @property
@@ -107,9 +107,9 @@ class CascadeRun:
         """USD by margin account of longs and shorts that nobody paid when it was ruined: the venues' deficits."""
         return sum((desk.unpaid for desk in self.desks.values()), np.zeros(len(self.first_due)))
 
-    @property
+    @cached_property
     def closed_positions(self) -> ClosedPositions:
-        """Longs and shorts that were closed by force, in the order of protocols and rounds."""
+        """Longs and shorts that were closed by force by the end, in the order of protocols and rounds."""
         from riskgraph.margin.position_desk import PositionDesk
 
         desks = [desk for desk in self.desks.values() if isinstance(desk, PositionDesk)]

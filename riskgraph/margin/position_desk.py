@@ -32,9 +32,9 @@ class PositionDesk(VenueDesk):
 
     Each account that is liquidatable is called at the same marks until it is not, or has no position; one that is
     closed out, until its equity is call level times its maintenance margin. Accounts come in their order, and one whose
-    loss the fund may not cover is called in its turn. PnL is paid by the market (who takes
-    positions over), fees go to the venue, losses of ruined accounts come out of it. Longs that the market takes over
-    are sold there in full, whatever that brings, and the account pays
+    loss the fund may not cover is called in its turn. PnL is paid by the market (who takes positions over), fees go to
+    the venue, losses of ruined accounts come out of it. Longs that the market takes over are sold there in full,
+    whatever that brings, and the account pays
 
     .. math:: q \cdot \text{mark} \cdot (1 - \bar p / p_{before})
 
@@ -69,7 +69,7 @@ class PositionDesk(VenueDesk):
         if not len(due) + len(shut):
             return self.nothing()
         ledger = self._opened(number, np.union1d(due, shut))
-        if len(shut) and self.run.desk is not None:
+        if self.run.desk is not None:
             ledger.times[np.searchsorted(ledger.margins, shut)] = self.run.desk.terms.level[self.protocol]
         worth = self.book.positions_usd(self.book.price)
         self._call(ledger, self._turns(number, ledger))

@@ -305,8 +305,8 @@ def test_frames_of_a_called_account_that_is_closed_when_grace_is_over():
         ("ann", "USDC", "collateral", 2_500.0), ("ann", "BTC", "long", 1.0, 20_000.0),
         ("bob", "USDC", "collateral", 900.0), ("bob", "BTC", "long", 1.0, 20_000.0),
     )  # fmt: skip
-    snap = book(*rows, call_level=1.5, target_health=3.0, grace_rounds=1.0)
-    cascade = rg.liquidation_cascade(snap.replace(protocols=snap.protocols.assign(call_level=2.0)), {"BTC": -0.09})
+    snap = book(*rows, call_level=2.0, target_health=3.0, grace_rounds=1.0)
+    cascade = rg.liquidation_cascade(snap, {"BTC": -0.09})
     calls = cascade.calls.astype({"account": object}).set_index(["round", "account"])["outcome"]
     assert calls.to_dict() == {
         (0, "ann"): "called", (0, "bob"): "called", (1, "ann"): "restricted", (1, "bob"): "liquidating",
@@ -368,5 +368,8 @@ def test_a_contract_that_takes_accounts_by_its_own_test_closes_nobody_out():
     assert [line.split(",")[0] for line in cascade.assumptions if line.startswith("closeout")] == [
         "closeout: does not reach comet"
     ]
-    silent = rg.liquidation_cascade(snap, {"ETH": -0.1}).assumptions
-    assert not any(line.startswith("closeout") for line in silent)
+    for silent in (
+        rg.liquidation_cascade(snap, {"ETH": -0.1}),
+        rg.liquidation_cascade(snap, {"ETH": 0.1}, closeout=True),  # nobody is called
+    ):
+        assert not any(line.startswith("closeout") for line in silent.assumptions)
