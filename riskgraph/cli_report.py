@@ -11,7 +11,7 @@ import riskgraph as rg
 from riskgraph.cli_input import moves_of, read
 from riskgraph.cli_options import Liquidity, Shock, Source, Totals, Verbose
 from riskgraph.cli_output import put, safe, working
-from riskgraph.errors import InputError
+from riskgraph.files import making_folder
 
 __all__ = ["rebuild", "report"]
 
@@ -26,20 +26,15 @@ def report(
     totals: Totals = None, liquidity: Liquidity = None, verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """Write a report as one offline page, and as LaTeX from the same content; each --shock is played by itself."""
-    folder = Path(out)
-    if folder.is_file():
-        raise InputError(f"{folder}: expected the path of a folder to write, got a file")
     moves = moves_of(shock)
-    snap = read(path, totals, liquidity)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
     shocks = [{asset: move} for asset, move in moves.items()] or None
-    with working("writing the report"):
-        page = rg.write_report(
-            folder / "report.html", snap, shocks=shocks, title=title or f"Risk report: {Path(path).name}", author=author
-        )
+    with making_folder(out) as folder:
+        snap = read(path, totals, liquidity)
+        with working("writing the report"):
+            page = rg.write_report(
+                folder / "report.html", snap, shocks=shocks, title=title or f"Risk report: {Path(path).name}",
+                author=author,
+            )  # fmt: skip
     put(f"{safe(str(page))}\n{safe(str(page.with_name('report_latex')))}\n")
 
 

@@ -6,12 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from riskgraph.errors import InputError
 
-__all__ = ["writing", "writing_folder"]
+__all__ = ["making_folder", "writing", "writing_folder"]
 
 
 @contextmanager
@@ -63,6 +63,30 @@ def writing_folder(path: str | os.PathLike[str], ours: Collection[str]) -> Itera
             fresh.replace(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def making_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a folder to write into, made where it is missing; what was made goes again if something goes wrong.
+
+    Raises
+    ------
+    InputError
+        ``path`` is a file, or the folder cannot be made.
+    """
+    target = Path(path)
+    if target.is_file():
+        raise InputError(f"{target}: expected the path of a folder to write, got a file")
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    with _said(target):
+        target.mkdir(parents=True, exist_ok=True)
+    try:
+        yield target
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):  # somebody else has put something there
+                folder.rmdir()
+        raise
 
 
 def _scratch_beside(target: Path) -> Path:

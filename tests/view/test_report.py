@@ -140,6 +140,26 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path, path, argum
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_of_somebody_else_stops_all_three(tmp_path):
+    (tmp_path / "a_snapshot").mkdir()
+    (tmp_path / "a_snapshot" / "mine.txt").write_text("kept")
+    with pytest.raises(rg.InputError, match=r"got one with mine\.txt"):
+        rg.write_report(tmp_path / "a.html", rg.datasets.load("toy"))
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["a_snapshot", "mine.txt"]
+
+
+def test_the_command_takes_a_folder_away_that_it_made_for_nothing(tmp_path, capsys):
+    snap = rg.datasets.load("toy")
+    bad = snap.protocols.assign(call_level=2.0, target_health=1.5)
+    snap.replace(protocols=bad).write(tmp_path / "book")
+    for out in ("new/out", "old"):
+        (tmp_path / "old").mkdir(exist_ok=True)
+        assert main(["report", str(tmp_path / "book"), "-o", str(tmp_path / out)]) == 2
+        assert "protocols.target_health: expected at least the call_level" in capsys.readouterr().err
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["book", "old"]
+        assert not list((tmp_path / "old").iterdir())
+
+
 def test_a_report_with_fewer_pictures_replaces_one_with_more(tmp_path):
     snap, page = rg.datasets.load("toy"), tmp_path / "a.html"
     rg.write_report(page, snap, shocks={"ETH": -0.4})

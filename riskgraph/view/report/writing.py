@@ -70,11 +70,10 @@ def write_report(
         *paper_files(),
         *(f"report.{end}" for end in ("aux", "bbl", "blg", "log", "out", "toc", "pdf", "fls", "fdb_latexmk")),
     }
-    with writing_folder(latex, built) as folder:
-        write_paper(content, folder)
-    snap.write(data)
-    with writing(page) as beside:
+    with writing(page) as beside, writing_folder(latex, built) as folder:  # renamed once all three are written
         beside.write_text(text, encoding="utf-8", newline="\n")
+        write_paper(content, folder)
+        snap.write(data)
     return page
 
 
