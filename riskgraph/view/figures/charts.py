@@ -189,6 +189,10 @@ def lines(
         }
         ax.annotate(words, (at[-1], place), (4, 0), fontsize=TEXT, color=colour, **beside)
     ax.set_xlabel(across, fontsize=TEXT, color=INK)
+    if all(isinstance(place, int) for place in at):  # there is no half of a round
+        from matplotlib.ticker import MaxNLocator
+
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.grid(axis="y", color=RULE, linewidth=0.5)
     ax.set_axisbelow(True)
     if unit == "USD":
