@@ -38,6 +38,9 @@ BACKING = (
     ("lUSDC", "USDC", 1.0, "lend"),
     ("GOV", "ETH", 0.3, ""),
 )
+COLUMNS = ["account", "protocol", "bucket", "asset", "side", "amount", "entry_price", "option_type", "strike", "expiry",
+           "implied_vol"]  # fmt: skip
+SCANS = {"ETH": 0.15, "BTC": 0.1}
 RULES = {
     "lend": "lending",
     "aave2": "aave_v2",
@@ -91,13 +94,12 @@ def random_book(
     return Case(
         rg.Snapshot(
             positions=pd.DataFrame(
-                [(*row, np.nan)[:7] for row in tables["positions"]],
-                columns=["account", "protocol", "bucket", "asset", "side", "amount", "entry_price"],
+                [(*row, *(None,) * (len(COLUMNS) - len(row))) for row in tables["positions"]], columns=COLUMNS
             ),
             assets=pd.DataFrame(
                 [(name, kind, family, prices[name], rng.uniform(0.2, 0.9)) for name, kind, family, _ in ASSETS],
                 columns=["asset", "kind", "family", "price", "volatility"],
-            ),
+            ).assign(scan_range=[SCANS.get(name, np.nan) for name, *_ in ASSETS], volatility_scan=0.2),
             protocols=pd.DataFrame(list(venues.values())),
             markets=pd.DataFrame([{"protocol": p, "asset": a, **row} for (p, a), row in terms.items()]),
             emodes=pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Venues beside those of pair rules, for random books of cascades: Compound v3, Maker, Liquity, perpetuals."""
+"""Venues beside those of pair rules, for random books of cascades: Compound v3, Maker, Liquity, derivatives."""
 
 from __future__ import annotations
 
@@ -136,4 +136,30 @@ def perps(rng, accounts, prices):
     return Venue(protocol, markets, positions, tiers)
 
 
-VENUES = {"comet": comet, "maker": maker, "liquity1": liquity1, "liquity2": liquity2, "perps": perps}
+def portfolios(rng, accounts, prices):
+    """Futures and options on two product families, also isolated; margin in dollars and ether."""
+    contracts = [(kind, prices[asset] * rng.uniform(0.8, 1.2), expiry, rng.uniform(0.3, 1.2), asset)
+                 for asset in ("BTC", "ETH") for kind in ("call", "put") for expiry in (0.0, rng.uniform(0.05, 0.5))]  # fmt: skip
+    positions = []
+    for name, size in _who(rng, accounts, 0.6):
+        for bucket in ["", "iso"][: 1 + (rng.uniform() < 0.3)]:
+            margin = (name, "house", bucket)
+            positions.append((*margin, "USDC", "collateral", size * rng.uniform(0.05, 0.5) / prices["USDC"]))
+            if rng.uniform() < 0.3:
+                positions.append((*margin, "ETH", "collateral", size * rng.uniform(0.02, 0.1) / prices["ETH"]))
+            for asset in ("BTC", "ETH")[: rng.integers(0, 3)]:
+                entry = prices[asset] * rng.uniform(0.95, 1.05) if rng.uniform() < 0.8 else np.nan
+                side = str(rng.choice(["long", "long", "short"]))
+                positions.append((*margin, asset, side, size * rng.uniform(0.2, 1.0) / prices[asset], entry))
+            for at in rng.choice(len(contracts), size=rng.integers(0, 4), replace=False).tolist():
+                *terms, asset = contracts[at]
+                side, units = str(rng.choice(["long", "short"])), size * rng.uniform(0.2, 1.0) / prices[asset]
+                positions.append((*margin, asset, side, units, np.nan, *terms))
+    markets = {("house", "ETH"): {"haircut": rng.uniform(0.0, 0.1)}}
+    protocol = {"protocol": "house", "rule": "portfolio_margin", "settlement_asset": "USDC"}
+    protocol |= {"liquidation_fee": rng.uniform(0, 0.02), "reserve_usd": rng.uniform(0, 2e4)}
+    return Venue(protocol, markets, positions)
+
+
+VENUES = {"comet": comet, "maker": maker, "liquity1": liquity1, "liquity2": liquity2, "perps": perps,
+          "portfolios": portfolios}  # fmt: skip

@@ -272,8 +272,9 @@ class CallDesk:
         stands = margins.standing(at)
         with np.errstate(invalid="ignore"):
             excess = stands.weighted - self.target[at] * stands.burden  # NaN: no target, nothing to give
-        excess = np.where(stands.debt <= 0.0, np.inf, excess)
-        gives = excess > MET * stands.weighted  # less is what rounding left of a payment
+        idle = stands.debt <= 0.0  # at a venue of positions no weight is told
+        excess = np.where(idle, np.inf, excess)
+        gives = idle | (excess > MET * stands.weighted)  # less is what rounding left of a payment
         return Donors(at[gives], excess[gives], stands.collateral[gives])
 
     def shut(self, now: int, margins: Standings, due: Bools, closeout: bool) -> tuple[Bools, Ints]:

@@ -29,10 +29,13 @@ from riskgraph.margin.venue_steps import Steps
 
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_markets import Markets
+    from riskgraph.margin.derivatives import DerivativeMargins
     from riskgraph.margin.standings import Standings
     from riskgraph.margin.venue_desk import VenueDesk
 
 __all__ = ["CascadeRun"]
+
+_ROUNDING = 1e-12  # share of what an account of longs and shorts needs and has by which it may seem to lack something
 
 
 class CascadeRun:
@@ -172,6 +175,8 @@ class CascadeRun:
         due[due_in_recovery(view, margins.collateral, margins.debt)] = True
         for desk in self.desks.values():
             due[desk.untouchable()] = False
+        if margins.derivatives is not None:
+            due[_covered(margins, margins.derivatives)] = False
         traded = np.flatnonzero(due & self.trading)
         due[traded[~self._pledges(traded)]] = False  # no position is left that a call could close
         return margins, due
@@ -252,3 +257,10 @@ class CascadeRun:
         worth = self.book.positions_usd(before), self.book.positions_usd(after)
         for bearer, was, now in zip(("borrowers", "protocol"), *worth, strict=True):
             self.flows.move("mark_to_market", "market", bearer, now - was)
+
+
+def _covered(margins: MarginAccounts, known: DerivativeMargins) -> Bools:
+    """Who has longs or shorts and what they need, but for rounding: a call or a payment left him right there."""
+    lacks: Floats = known.maintenance - known.equity
+    enough: Bools = lacks <= _ROUNDING * (known.maintenance + margins.collateral)
+    return enough & (known.positions > 0)

@@ -84,7 +84,8 @@ class Clearing:
 
     .. math:: A(Q) = \frac{1}{g(s_0)} \frac{1}{\Delta s} \int_{s_0}^{s_0 + \Delta s} g \ge r_{last}
 
-    the last one partly where that makes ends meet, but no part below ``dust_usd``.
+    the last one partly where that makes ends meet, but no part below ``dust_usd``. Where the price is 0 already, A is 0:
+    taken is what costs nothing.
 
     Attributes
     ----------
@@ -108,7 +109,7 @@ class Clearing:
         through = _running(kinds.size[order], first, ends) / depth
         now = curves.prices(market, start)
         average = np.divide(curves.averages(market, start, start + through), now, out=np.zeros(len(now)), where=now > 0)
-        loses = (now <= 0.0) | (np.isfinite(depth) & (average < least * (1.0 - _ROUNDING)))
+        loses = np.isfinite(depth) & (average < least * (1.0 - _ROUNDING))
         fails = np.minimum.reduceat(np.where(loses, np.arange(len(order)), len(order)), first)
         stops = np.minimum(fails, ends)
         self.part[order[np.arange(len(order)) < np.repeat(stops, ends - first)]] = 1.0

@@ -36,7 +36,7 @@ def check(case: Case, rel: float = 1e-9) -> None:
         for name in ("repaid_usd", "seized_usd", "paid_usd"):
             assert near(getattr(frame, name), row[name], usd), (frame.round, name, getattr(frame, name), row[name])
     positions = holdings(found)
-    for key, units in wanted["holdings"].items():
+    for key, units in {**wanted["holdings"], **wanted["options"]}.items():
         assert near(positions.get(key, 0.0), units, usd / max(last[key[3]], 1e-12)), (key, positions.get(key), units)
     assert near(found.bad_debt_usd, wanted["bad_debt_usd"], usd)
     assert near(found.run.losses.written_off.sum(), wanted["written_off_usd"], usd)
@@ -52,7 +52,7 @@ def check(case: Case, rel: float = 1e-9) -> None:
 
 
 def holdings(found):
-    """(account, protocol, bucket, asset, side) -> units, as the cascade leaves them."""
+    """(account, protocol, bucket, asset, side) -> units, as the cascade leaves them; an option's key ends with it."""
     book = found.run.book
     names = [book.snap.labels(domain).to_pylist() for domain in ("account", "protocol", "bucket", "asset")]
     table = book.snap.table("positions")
@@ -66,7 +66,11 @@ def holdings(found):
         sides,
         strict=True,
     )
-    return dict(zip(keys, book.amount.tolist(), strict=True))
+    frame = book.snap.positions
+    option = frame["option_type"].notna() & (frame["option_type"] != "")
+    contracts = frame[["option_type", "strike", "expiry", "implied_vol"]].itertuples(index=False, name=None)
+    told = zip(keys, option, contracts, book.amount.tolist(), strict=True)
+    return {(*key, contract) if is_option else key: units for key, is_option, contract, units in told}
 
 
 @settings(max_examples=30)

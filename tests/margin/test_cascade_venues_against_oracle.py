@@ -1,4 +1,4 @@
-"""Compound v3, Maker, Liquity and perpetuals beside all pair rules, against the oracle of one account at a time."""
+"""Compound v3, Maker, Liquity, perpetuals and portfolios beside all pair rules, against the oracle of one account at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALL = tuple(VENUES)
 
 
 @pytest.mark.parametrize(
-    "others", [("comet",), ("maker",), ("liquity1",), ("liquity2",), ("perps",), ALL], ids=",".join
+    "others", [*((name,) for name in ALL), ALL], ids=",".join
 )
 @pytest.mark.parametrize("seed", range(4))
 def test_a_venue_beside_pair_rules(seed, others):
@@ -20,7 +20,7 @@ def test_a_venue_beside_pair_rules(seed, others):
     check(random_book(seed, 12, others=others))
 
 
-@pytest.mark.parametrize("others", [("comet",), ("maker",), ("liquity2",)], ids=",".join)
+@pytest.mark.parametrize("others", [("comet",), ("maker",), ("liquity2",), ("perps",), ("portfolios",)], ids=",".join)
 @pytest.mark.parametrize("seed", range(2))
 def test_a_venue_that_makes_calls(seed, others):
     check(random_book(seed, 12, calls=True, others=others))

@@ -19,6 +19,7 @@ from __future__ import annotations
 from tests.naive import pair_turns
 from tests.naive.cascade_book import TRADING, Book
 from tests.naive.moving_prices import moves_of
+from tests.naive.portfolios import option_usd, requirement
 
 __all__ = ["margin_calls", "play", "standing"]
 
@@ -96,22 +97,26 @@ def standing(book, margin, shown):
 
 def trades(book, margin):
     """Whether an account is, or was before its positions were closed, one of longs and shorts."""
-    mine = book.rule(margin[1]) in TRADING
-    return mine and any(key[:3] == margin and key[4] in ("long", "short") for key in book.hold)
+    mine, every = book.rule(margin[1]) in TRADING, [*book.hold, *book.options]
+    return mine and any(key[:3] == margin and key[4] in ("long", "short") for key in every)
 
 
 def equity(book, margin, shown):
-    total = 0.0
+    """What stands against the maintenance margin; 0 where rounding may be all of it."""
+    parts = [option_usd(book, margin, shown)]
     for asset, units in book.rows(margin, "collateral").items():
-        total += units * shown[asset] * (1 - book.market_term(margin[1], asset, "haircut", 0.0))
-    total -= sum(units * shown[asset] for asset, units in book.rows(margin, "debt").items())
+        parts.append(units * shown[asset] * (1 - book.market_term(margin[1], asset, "haircut", 0.0)))
+    parts += [-units * shown[asset] for asset, units in book.rows(margin, "debt").items()]
     for side, sign in (("long", 1), ("short", -1)):
         for asset, units in book.rows(margin, side).items():
-            total += sign * units * (shown[asset] - book.entry[*margin, asset, side])
-    return total
+            parts.append(sign * units * (shown[asset] - book.entry[*margin, asset, side]))
+    total = sum(parts)
+    return total if abs(total) > 1e-12 * sum(map(abs, parts)) else 0.0
 
 
 def maintenance(book, margin, shown):
+    if book.rule(margin[1]) == "portfolio_margin":
+        return requirement(book, margin, shown)
     total = 0.0
     for side in ("long", "short"):
         for asset, units in book.rows(margin, side).items():

@@ -16,10 +16,11 @@ import math
 from tests.naive import calls as margin_calls
 from tests.naive import cascade_losses as losses
 from tests.naive import clearings, pair_turns
-from tests.naive.cascade_book import PAIR_RULES, Book
+from tests.naive.cascade_book import PAIR_RULES, TRADING, Book
 from tests.naive.moving_prices import Oracles, Prices, moves_of
 from tests.naive.other_venues import Comet, Vaults
 from tests.naive.perp_venues import Perpetuals
+from tests.naive.portfolio_venues import Portfolios
 from tests.naive.trove_venues import Troves
 
 __all__ = ["NoEndError", "Run", "cascade"]
@@ -30,6 +31,7 @@ VENUES = {
     "liquity_v1": Troves,
     "liquity_v2": Troves,
     "perp": Perpetuals,
+    "portfolio_margin": Portfolios,
 }
 
 
@@ -41,7 +43,7 @@ def cascade(tables, shock, **options):
     """Play a cascade to its end.
 
     Gives ``prices`` (list of asset -> price: before, after the shock, after round 0, …), ``rounds`` (list of
-    dictionaries), ``holdings``, ``treasury`` ((protocol, asset) -> units), ``bad_debt_usd``, ``written_off_usd``,
+    dictionaries), ``holdings``, ``options`` (their keys end with the contract), ``treasury`` ((protocol, asset) -> units), ``bad_debt_usd``, ``written_off_usd``,
     ``reserve_usd`` and ``deficit_usd`` (by protocol), ``outside_usd`` (written off lenders outside the snapshot),
     ``sold_units`` (to the market, net), ``forgiven`` (debts less claims) and ``held`` (by liquidators) by asset,
     ``reserves`` (units) and ``stock`` (asset -> units) of Compound v3 markets, ``wealth`` ("start", "shocked",
@@ -84,7 +86,8 @@ class Run:
 
     def stands(self, protocol):
         """Whether anybody owes or trades at a protocol."""
-        return any(key[1] == protocol and key[4] in ("debt", "long", "short") for key in self.book.hold)
+        every = [*self.book.hold, *self.book.options]
+        return any(key[1] == protocol and key[4] in ("debt", "long", "short") for key in every)
 
     # -- a round -------------------------------------------------------------------------------------------------------
 
@@ -108,7 +111,7 @@ class Run:
         shares = clearings.accepted(self.book, self.prices, bundles, self.forced, self.liquidators, self.dust_usd)
         self.settle(bundles, shares)
         for venue in self.venues.values():
-            if self.book.rule(venue.protocol) == "perp":
+            if self.book.rule(venue.protocol) in TRADING:
                 venue.charge()
         losses.write_off(self, turns, bundles, shares)
         self.prices.end_round()
@@ -223,7 +226,8 @@ class Run:
         self.wealth["end"] = losses.wealth_at(self, self.prices.now)
         start, shocked, end = (sum(self.wealth[when].values()) for when in ("start", "shocked", "end"))
         return {
-            "prices": self.history, "rounds": self.rounds, "holdings": dict(self.book.hold), "treasury": self.treasury,
+            "prices": self.history, "rounds": self.rounds, "holdings": dict(self.book.hold),
+            "options": dict(self.book.options), "treasury": self.treasury,
             "bad_debt_usd": self.written_off + losses.shortfall(self), "written_off_usd": self.written_off,
             "reserve_usd": self.reserve, "deficit_usd": self.deficit, "outside_usd": self.outside,
             "sold_units": self.sold_units, "forgiven": self.forgiven, "held": self.held,

@@ -81,11 +81,16 @@ class Book:
             if row["backed_by"] in self.price0:
                 self.shares.setdefault(row["token"], {})[row["backed_by"]] = row["share"]
         self.curves = self._curves(tables["liquidity"])
-        self.hold, self.entry, self._known = {}, {}, -1
+        self.scans = {row["asset"]: (row["scan_range"], row["volatility_scan"]) for row in tables["assets"]}
+        self.hold, self.options, self.entry, self._known = {}, {}, {}, -1
         for row in tables["positions"]:
             key = (row["account"], row["protocol"] or "", row["bucket"] or "", row["asset"], row["side"])
-            if row["option_type"] or key in self.hold:
-                raise ValueError("the naive cascade knows no options")
+            if row["option_type"]:
+                contract = row["option_type"], row["strike"], row["expiry"], row["implied_vol"]
+                self.options[*key, contract] = row["amount"]
+                continue
+            if key in self.hold:
+                raise ValueError("two rows of one holding")
             self.hold[key] = row["amount"]
             if row["side"] in ("long", "short"):
                 self.entry[key] = row["entry_price"] or self.price_there0(row["protocol"], row["asset"])
@@ -130,6 +135,8 @@ class Book:
         self._of, self._known, self._by_account = {}, len(self.hold), {}
         for key in sorted(self.hold):
             self._of.setdefault(key[:3], []).append(key)
+        for key in self.options:
+            self._of.setdefault(key[:3], [])
         self._margins = [margin for margin in sorted(self._of) if margin[1]]
         for margin in self._margins:
             self._by_account.setdefault(margin[0], []).append(margin)
@@ -145,6 +152,10 @@ class Book:
             if key[4] == side and self.hold[key] > 0:
                 found[key[3]] = self.hold[key]
         return found
+
+    def options_of(self, margin):
+        """Keys and units of the options of a margin account that are not closed."""
+        return [(key, units) for key, units in sorted(self.options.items()) if key[:3] == margin and units > 0]
 
     def add(self, margin, asset, side, units):
         """Change a holding; less than nothing is nothing, by rounding alone."""

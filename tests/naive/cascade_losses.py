@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from tests.naive import calls
 from tests.naive.cascade_book import BEARERS, TRADING
+from tests.naive.portfolios import option_usd
 
 __all__ = ["shortfall", "wealth_at", "write_off"]
 
@@ -77,6 +78,9 @@ def wealth_at(run, prices):
     for key, units in run.book.hold.items():
         who = "protocols" if key[0] == key[1] else "lenders" if key[4] == "deposit" else "borrowers"
         found[who] += worth(run, key, units, prices[key[3]])
+    for margin in {key[:3] for key in run.book.options}:
+        who = "protocols" if margin[0] == margin[1] else "borrowers"
+        found[who] += option_usd(run.book, margin, prices)
     found["protocols"] += sum(units * prices[asset] for (_, asset), units in run.treasury.items())
     found["protocols"] += sum(venue.worth(prices) for venue in run.venues.values())
     return found

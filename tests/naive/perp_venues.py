@@ -2,11 +2,12 @@
 
 Choices where METHODS and the conventions leave them:
 
+- an account that lacks less than 1e-12 of what it needs and has was brought there by a call, or by a payment, and lacks
+  nothing;
 - accounts are tested when their turn comes, in order of labels, among those that stood there when the round began;
 - what a round's calls close is told apart by call: an account's own longs less what counterparties' shorts lost to it;
 - slippage is charged to the account after all calls, also where it has been closed out: what it cannot pay is debt;
-- ``backstop`` and ADL move nothing in the market; shorts that are closed are bought under ``buy_impact`` alone;
-- rule ``portfolio_margin`` is not played.
+- ``backstop`` and ADL move nothing in the market; shorts that are closed are bought under ``buy_impact`` alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.naive import calls, perpetuals
 __all__ = ["Perpetuals"]
 
 F = Fraction
+SLACK = F(1, 10**12)
 
 
 class Perpetuals:
@@ -45,7 +47,9 @@ class Perpetuals:
     def liquidatable(self, margin):
         shown = self.run.shown[self.protocol]
         required = calls.maintenance(self.book, margin, shown)
-        return self.is_open(margin) and calls.equity(self.book, margin, shown) < required
+        held = self.book.rows(margin, "collateral").items()
+        rounding = float(SLACK) * (required + sum(units * shown[asset] for asset, units in held))
+        return self.is_open(margin) and required - calls.equity(self.book, margin, shown) > rounding
 
     def margins(self):
         return [margin for margin in self.book.margins() if margin[1] == self.protocol]
@@ -108,7 +112,7 @@ class Perpetuals:
         It is refused from ``least`` times the maintenance margin on.
         """
         before = totals(venue, owner)
-        told = venue.call(*owner, least=F(least))
+        told = venue.call(*owner, least=F(least), slack=SLACK)
         if told["refused"] or told["stage"] == "backstop":
             return told
         after = totals(venue, owner)
@@ -158,10 +162,12 @@ class Perpetuals:
 
 
 def totals(venue, owner):
-    """Units by (own or others, asset, side)."""
+    """Units by (own or others, asset, side), options left aside."""
     found = {}
     for key, account in venue.accounts.items():
         for one in account.positions:
+            if getattr(one, "contract", None):
+                continue
             whose = "own" if key == owner else "others", one.asset, one.side
             found[whose] = found.get(whose, F(0)) + one.amount
     return found

@@ -89,18 +89,20 @@ class Venue:
 
     # -- one call
 
-    def call(self, owner, bucket="", asset=None, least=1):
+    def call(self, owner, bucket="", asset=None, least=1, slack=0):
+        """One call; ``slack``: the share of what is needed and held by which rounding may make it lack something."""
         account = self.accounts[owner, bucket]
         told = {"refused": "", "stage": "", "health_before": self.health(account)}
         told |= dict.fromkeys(("seized_usd", "realised_pnl_usd", "fee_usd", "bonus_usd", "bad_debt_usd"), Fraction(0))
         told |= dict.fromkeys(("insurance_paid_usd", "adl_usd", "adl_closed_usd"), Fraction(0))
         live = [one for one in account.positions if one.amount > 0]
         value, equity, required = self.value(account), self.equity(account), self.maintenance(account)
+        room = slack * (required + sum(units * self.marks[token] for token, units in account.cash.items()))
         if not live:
             told["refused"] = "no position"
-        elif value < 0:
+        elif value < -room:
             self._ruin(account, live, told)
-        elif equity >= least * required:
+        elif equity >= least * required - room:
             told["refused"] = "healthy"
         elif equity < self.backstop_share * required and self.backstop_share > 0 and (owner, bucket) != (self.name, ""):
             self._backstop(account, live, told)
