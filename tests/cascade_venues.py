@@ -138,8 +138,12 @@ def perps(rng, accounts, prices):
 
 def portfolios(rng, accounts, prices):
     """Futures and options on two product families, also isolated; margin in dollars and ether."""
-    contracts = [(kind, prices[asset] * rng.uniform(0.8, 1.2), expiry, rng.uniform(0.3, 1.2), asset)
-                 for asset in ("BTC", "ETH") for kind in ("call", "put") for expiry in (0.0, rng.uniform(0.05, 0.5))]  # fmt: skip
+    contracts = [
+        (kind, prices[asset] * rng.uniform(0.8, 1.2), expiry, rng.uniform(0.3, 1.2), asset)
+        for asset in ("BTC", "ETH")
+        for kind in ("call", "put")
+        for expiry in (0.0, rng.uniform(0.05, 0.5))
+    ]
     positions = []
     for name, size in _who(rng, accounts, 0.6):
         for bucket in ["", "iso"][: 1 + (rng.uniform() < 0.3)]:

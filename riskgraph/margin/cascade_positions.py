@@ -86,7 +86,8 @@ class CascadePositions(PositionLedger):
                 self._matched[facing] = self._matched.get(facing, 0.0) + size
         elif self._matched:  # a call for which counterparties pay is made alone: its own positions follow theirs
             keys = zip(self.asset[rows].tolist(), self.side[rows].tolist(), strict=True)
-            sold = np.maximum(sold - np.array([self._matched.get(key, 0.0) for key in keys]), 0.0)
+            sold = sold - np.array([self._matched.get(key, 0.0) for key in keys])
+            sold = np.where(sold > _ROUNDING * units, sold, 0.0)
             self._matched.clear()
         self._closings.append(_Closing(action, rows, units, np.zeros(len(rows)), sold))
 
@@ -98,6 +99,10 @@ class CascadePositions(PositionLedger):
         elif why == "paid by auto-deleveraging" and len(margin):
             self._closings[-1].lost += -usd
         super().settle(margin, usd, why)
+
+    def unsettled(self, usd: Floats, left: Floats) -> Floats:
+        """Leave no debt, and no cash, that is rounding of what was settled: it would be called for."""
+        return np.where(np.abs(left) <= _ROUNDING * np.abs(usd), 0.0, left)
 
     def hand_over(self, rows: Ints, why: str) -> None:
         """Give rows whole to the backstop; the margin that goes with positions is what they lose."""

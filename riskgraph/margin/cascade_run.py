@@ -172,7 +172,8 @@ class CascadeRun:
             check_told(view, margins)
         due = np.zeros(len(margins.health), dtype=np.bool_)
         due[margins.low[liquidatable(view, margins)]] = True
-        due[due_in_recovery(view, margins.collateral, margins.debt)] = True
+        pools = {protocol: desk.pool for protocol, desk in self.desks.items() if desk.pool is not None}
+        due[due_in_recovery(view, margins.collateral, margins.debt, pools)] = True
         for desk in self.desks.values():
             due[desk.untouchable()] = False
         if margins.derivatives is not None:

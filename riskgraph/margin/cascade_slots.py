@@ -22,6 +22,8 @@ _COLLATERAL, _WALLET = SIDES.index("collateral"), SIDES.index("wallet")
 def with_call_slots(snap: Snapshot, levels: Floats, accepts: Floats) -> Snapshot:
     """Give every margin account that may be called a row for each token that its owner could post there.
 
+    So does the account of a venue of positions itself, which may take over what was posted.
+
     Parameters
     ----------
     levels : ndarray, shape (n_protocols,)
@@ -45,7 +47,22 @@ def with_call_slots(snap: Snapshot, levels: Floats, accepts: Floats) -> Snapshot
     margin, asset = callable_margins[which], rows.asset[source[at]]
     fine = accepts[rows.margin_protocol[margin], asset] > 0.0
     fine &= rows.margin[source[at]] != margin  # what stands there has its row
-    return with_rows(snap, [(margin[fine], asset[fine], _COLLATERAL)], "what calls may post")
+    margin, asset = margin[fine], asset[fine]
+    taken = _own_accounts(snap)[rows.margin_protocol[margin]]
+    posted = [(margin, asset), (taken[taken >= 0], asset[taken >= 0])]
+    return with_rows(snap, [(*part, _COLLATERAL) for part in posted], "what calls may post")
+
+
+def _own_accounts(snap: Snapshot) -> Ints:
+    """Margin account in which every venue of positions holds what it takes over, -1 where there is none."""
+    import pyarrow.compute as pc
+
+    rows, own = snap.rows, np.full(len(snap.labels("protocol")), -1)
+    known = pc.index_in(snap.labels("protocol"), value_set=snap.labels("account"))
+    code = np.where(rows.trades, known.fill_null(-2).to_numpy(zero_copy_only=False), -2)
+    mine = np.flatnonzero((rows.margin_account == code[rows.margin_protocol]) & (rows.margin_bucket < 0))
+    own[rows.margin_protocol[mine]] = mine
+    return own
 
 
 def with_rows(snap: Snapshot, wanted: list[tuple[Ints, Ints, int]], what: str) -> Snapshot:

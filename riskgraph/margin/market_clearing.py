@@ -84,8 +84,8 @@ class Clearing:
 
     .. math:: A(Q) = \frac{1}{g(s_0)} \frac{1}{\Delta s} \int_{s_0}^{s_0 + \Delta s} g \ge r_{last}
 
-    the last one partly where that makes ends meet, but no part below ``dust_usd``. Where the price is 0 already, A is 0:
-    taken is what costs nothing.
+    the last one partly where that makes ends meet, but no part below ``dust_usd``. Where the price is 0 already, A is 0
+    and what costs nothing is taken.
 
     Attributes
     ----------

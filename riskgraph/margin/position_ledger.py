@@ -237,11 +237,15 @@ class PositionLedger(Ledger):
         largest USD first, at the mark; what none covers is cash below 0, a debt in the settlement asset.
         """
         owed = self._drawn(DEBT, margin, np.maximum(usd, 0), why)
-        left = usd - owed + self._drawn(COLLATERAL, margin, np.maximum(-usd, 0), why)
+        left = self.unsettled(usd, usd - owed + self._drawn(COLLATERAL, margin, np.maximum(-usd, 0), why))
         asset = np.full(len(margin), self.settlement)
         for side, units in ((COLLATERAL, np.maximum(left, 0)), (DEBT, np.maximum(-left, 0))):
             rows = self._row_at(margin, asset, np.full(len(margin), side))
             self.move(rows, units / self.price[rows], why)
+
+    def unsettled(self, usd: Amounts, left: Amounts) -> Amounts:
+        """Give what is left of USD to be settled; a ledger that rounds forgets here what is nothing else."""
+        return left
 
     def _drawn(self, side: int, margin: Ints, need: Amounts, why: str) -> Amounts:
         """Take USD of accounts out of their rows on a side; give what was taken, all of it or what there was."""

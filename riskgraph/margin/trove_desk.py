@@ -40,7 +40,8 @@ class TroveDesk(VenueDesk):
         super().__init__(run, protocol)
         self.margins = np.flatnonzero(self.book.rows.margin_protocol == protocol)
         self._stake: Floats | None = None  # None: stakes are collateral, as before any redistribution
-        self._pool: float | None = None  # None: the pool is its deposits
+        self._stood: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))  # collateral and debt since the last batch
+        self._staked = 1.0  # what a unit of collateral stakes since then
 
     def act(self, number: int, due: Ints, shut: Ints) -> Offers:
         """Go through one batch."""
@@ -71,25 +72,43 @@ class TroveDesk(VenueDesk):
         """Troves, stakes and pool as the first batch finds them; ``pledged``, ``owed``, ``deposits`` are rows here."""
         ledger = Ledger(self.book.view(), self.protocol, self.rule, self.margins, exact=False)
         found = books_of(ledger)
+        if found.published:
+            self.pool = float(found.pool)
+        pledged, owed, deposits = (ledger.row[rows] for rows in (found.pledged, found.owed, found.deposits))
+        found = replace(found, pledged=pledged, owed=owed, deposits=deposits)
         if found.staked:
             self._stake = np.asarray(found.stake, dtype=np.float64)
-        if found.published:
-            self._pool = float(found.pool)
-        pledged, owed, deposits = (ledger.row[rows] for rows in (found.pledged, found.owed, found.deposits))
-        return replace(found, pledged=pledged, owed=owed, deposits=deposits)
+            self._keep_stakes(found)
+        return found
 
     def _now(self) -> TroveBooks:
-        """Troves, stakes and pool as they stand."""
-        start, amount = self.start, np.append(self.book.amount, 0.0)
-        collateral, debt = amount[start.pledged], amount[start.owed]
+        """Troves, stakes and pool as they stand; who paid or was paid since the last batch has a stake anew."""
+        start = self.start
+        collateral, debt = self._troves(start)
+        if self._stake is not None:
+            touched = (collateral != self._stood[0]) | (debt != self._stood[1])
+            self._stake = np.where(touched, collateral * self._staked, self._stake)
+            self._stood = collateral, debt
         inside = float(self.book.amount[start.deposits].sum())
         return replace(
             start,
             collateral=collateral,
             debt=debt,
             stake=collateral if self._stake is None else self._stake,
-            pool=inside if self._pool is None else self._pool,
+            pool=inside if self.pool is None else self.pool,
         )
+
+    def _troves(self, books: TroveBooks) -> tuple[Floats, Floats]:
+        """Collateral and debt of every trove as they stand."""
+        amount = np.append(self.book.amount, 0.0)
+        return amount[books.pledged], amount[books.owed]
+
+    def _keep_stakes(self, books: TroveBooks) -> None:
+        """Note what a unit of collateral stakes from now on, and what every trove stood at."""
+        assert self._stake is not None
+        self._stood = self._troves(books)
+        whole = float(self._stood[0].sum())
+        self._staked = float(self._stake.sum()) / whole if whole > 0.0 else 1.0
 
     @cached_property
     def _terms(self) -> dict[str, float]:
@@ -136,6 +155,8 @@ class TroveDesk(VenueDesk):
         self._close(books, which, part)
         self._offset(books, float(part["offset"].sum()), float(part["to_pool"].sum()))
         self._hand_on(number, books, which, float(part["handed_debt"].sum()), float(part["handed_collateral"].sum()))
+        if self._stake is not None:
+            self._keep_stakes(books)
 
     def _gone_through(self, books: TroveBooks, places: Ints) -> tuple[Batch, Branch]:
         """Go through a batch; leave the last trove out where it is refused as a whole for closing that."""
@@ -175,11 +196,11 @@ class TroveDesk(VenueDesk):
         book.add(self.rows_at(margin, good, DEPOSIT), deposit * (gain / books.pool))
         book.outside[self.protocol, collateral] += gain * (1.0 - inside)
         book.outside[self.protocol, debt] -= offset * (1.0 - inside)
-        if self._pool is not None:
-            self._pool = max(books.pool - offset, 0.0)
+        if self.pool is not None:
+            self.pool = max(books.pool - offset, 0.0)
 
     def _hand_on(self, number: int, books: TroveBooks, which: Ints, debt: float, collateral: float) -> None:
-        """Hand debt and collateral on to all other troves by stake; stakes stay what they are from then on."""
+        """Hand debt and collateral on to all other troves by stake, which from then on is not their collateral."""
         if debt <= 0.0 and self._stake is None:
             return
         stake = np.array(books.stake, dtype=np.float64)

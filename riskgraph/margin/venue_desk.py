@@ -42,7 +42,11 @@ class VenueDesk(ABC):
         USD of margin accounts worth less than nothing that nobody paid for.
     cost : ndarray, shape (n_offers,)
         Units of debt that buyers pay for the whole of each of the last offers: bought, where buying moves prices.
+    pool : float, optional
+        Units that are left of a published stability pool, once calls have gone through one.
     """
+
+    pool: float | None = None
 
     def __init__(self, run: CascadeRun, protocol: int) -> None:
         self.run, self.book, self.protocol, self.acted = run, run.book, protocol, False

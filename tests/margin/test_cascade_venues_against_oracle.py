@@ -1,4 +1,4 @@
-"""Compound v3, Maker, Liquity, perpetuals and portfolios beside all pair rules, against the oracle of one account at a time."""
+"""Compound v3, Maker, Liquity, perpetuals and portfolios beside all pair rules, against the naive oracle."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from tests.margin.test_cascade_against_oracle import check
 ALL = tuple(VENUES)
 
 
-@pytest.mark.parametrize(
-    "others", [*((name,) for name in ALL), ALL], ids=",".join
-)
+@pytest.mark.parametrize("others", [*((name,) for name in ALL), ALL], ids=",".join)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_venue_beside_pair_rules(seed, others):
     """Prices, repaid and seized USD by round, every holding, reserves, deficits and bad debt; all sums add up."""

@@ -62,9 +62,13 @@ def play(run, when):
             run.round["issued"] += 1
             run.round["events"] += 1
     asking = [margin for margin in sorted(calls) if not liquidated_first(run, margin)]
+    owners = {margin[0] for margin in asking}
+    due = {margin for margin in book.margins() if margin[0] in owners and run.is_liquidatable(margin)}
     for account in sorted({margin[0] for margin in asking}):
         mine = [margin for margin in asking if margin[0] == account]
-        told = Collection(book, shown, run.prices.now, account, mine, list(calls), run.sharing).collected()
+        told = Collection(
+            book, shown, run.prices.now, account, mine, list(calls), run.sharing, due.__contains__
+        ).collected()
         paid = sum(one["wallet_usd"] + one["elsewhere_usd"] for one in told.values())
         run.round["paid_usd"] += paid
         run.round["events"] += paid > 0
@@ -162,9 +166,10 @@ def takes(book, protocol, token):
 class Collection:
     """One account's money for its calls: the wallet's, then what its other margin accounts can spare."""
 
-    def __init__(self, book, shown, market, account, asking, open_calls, sharing):
+    def __init__(self, book, shown, market, account, asking, open_calls, sharing, liquidatable=None):
         self.book, self.shown, self.market, self.account = book, shown, market, account
         self.asking, self.open, self.sharing = sorted(asking), set(open_calls), sharing
+        self.liquidatable = liquidatable or (lambda margin: pair_turns.liquidatable(book, margin, shown[margin[1]]))
         self.short = {}  # weighted USD that each call still lacks
         for margin in self.asking:
             weighted, owed = standing(book, margin, shown[margin[1]])
@@ -208,7 +213,7 @@ class Collection:
             target, excess = target_of(self.book, margin[1]), float("inf")
             if owed > 0:
                 excess = weighted - target * owed if target else 0.0
-            if excess > 1e-12 * weighted and not pair_turns.liquidatable(self.book, margin, shown):
+            if excess > 1e-12 * weighted and not self.liquidatable(margin):
                 usd = sum(units * shown[asset] for asset, units in self.book.rows(margin, "collateral").items())
                 found.append((-excess, -usd if owed <= 0 else 0.0, margin))
         return [(margin, -excess) for excess, _, margin in sorted(found)]

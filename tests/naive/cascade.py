@@ -43,11 +43,11 @@ def cascade(tables, shock, **options):
     """Play a cascade to its end.
 
     Gives ``prices`` (list of asset -> price: before, after the shock, after round 0, …), ``rounds`` (list of
-    dictionaries), ``holdings``, ``options`` (their keys end with the contract), ``treasury`` ((protocol, asset) -> units), ``bad_debt_usd``, ``written_off_usd``,
-    ``reserve_usd`` and ``deficit_usd`` (by protocol), ``outside_usd`` (written off lenders outside the snapshot),
-    ``sold_units`` (to the market, net), ``forgiven`` (debts less claims) and ``held`` (by liquidators) by asset,
-    ``reserves`` (units) and ``stock`` (asset -> units) of Compound v3 markets, ``wealth`` ("start", "shocked",
-    "end" -> bearer -> USD), ``amplification``.
+    dictionaries), ``holdings``, ``options`` (their keys end with the contract), ``treasury`` ((protocol, asset) ->
+    units), ``bad_debt_usd``, ``written_off_usd``, ``reserve_usd`` and ``deficit_usd`` (by protocol), ``outside_usd``
+    (written off lenders outside the snapshot), ``sold_units`` (to the market, net), ``forgiven`` (debts less claims)
+    and ``held`` (by liquidators) by asset, ``reserves`` (units) and ``stock`` (asset -> units) of Compound v3 markets,
+    ``wealth`` ("start", "shocked", "end" -> bearer -> USD), ``amplification``.
     """
     run = Run(tables, shock, **options)
     for when in range(run.max_rounds):

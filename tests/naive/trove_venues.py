@@ -1,7 +1,8 @@
 """Liquity in a naive cascade, one protocol (a branch of v2) each (``tests.naive.liquity`` holds the rule's batches).
 
-Choices where METHODS and the conventions leave them: stakes are those of the first batch that closes a trove, and stay
-(a closed trove's is 0); a batch that is refused as a whole for closing the last trove is called without its last; gas
+Choices where METHODS and the conventions leave them: stakes are those of the first batch that closes a trove (a closed
+trove's is 0); a trove that paid for a call, or was paid for, has its collateral's share of all stakes as the last batch
+left them; a batch that is refused as a whole for closing the last trove is called without its last; gas
 collateral is held by liquidators to the end; the flat gas pay set aside at opening is in nobody's books; depositors who
 are not named are outside the snapshot.
 """
@@ -52,6 +53,9 @@ class Troves:
         if stakes is None:
             given = {margin: self.book.account_term(margin, "stake") for margin in troves}
             stakes = {margin: F(stake) for margin, stake in given.items() if stake is not None}
+        else:
+            touched = [margin for margin, trove in troves.items() if trove != self.stood.get(margin)]
+            stakes = stakes | {margin: troves[margin][0] * self.ratio for margin in touched}
         return liquity.system(troves, deposits, None if self.pool is None else F(self.pool), stakes, snapshots)
 
     def terms(self):
@@ -69,11 +73,13 @@ class Troves:
     def liquidatable(self, margin):
         """As the first trove of a batch."""
         state = self.state()
+        if margin not in state["troves"]:
+            return False
         told, _ = (liquity.v1 if self.rule == "liquity_v1" else liquity.v2)(state, [margin], self.price(), self.terms())
-        return margin in state["troves"] and bool(told) and told[0]["pot"] is not None
+        return bool(told) and told[0]["pot"] is not None
 
     def play(self, when):
-        order = [margin for margin in self.margins() if self.run.may_be_called_on(margin, when) == 0.0]
+        order = [margin for margin in self.margins() if self.run.may_be_called_on(margin, when) is not None]
         order = [one for one in order if self.book.rows(one, "collateral") and self.book.rows(one, "debt")]
         reason = "OnlyOneTroveLeft"
         while reason == "OnlyOneTroveLeft":
@@ -113,3 +119,9 @@ class Troves:
         self.run.outside -= float(to_pool - inside) * self.run.prices.now[self.coll]
         self.pool = None if state["pool"] is None else float(state["pool"])
         self.stakes = {margin: trove["stake"] for margin, trove in state["troves"].items()}
+        self.stood = {
+            margin: (F(self.book.hold[*margin, self.coll, "collateral"]), F(self.book.hold[*margin, self.debt, "debt"]))
+            for margin in state["troves"]
+        }
+        whole = sum(coll for coll, _ in self.stood.values())
+        self.ratio = sum(self.stakes.values()) / whole if whole else F(1)

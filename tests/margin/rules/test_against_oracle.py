@@ -12,12 +12,12 @@ import riskgraph as rg
 from tests.margin_accounts import PAIR_RULES, VENUE, books_of_calls, requests, snapshot, user
 from tests.naive import liquidation as naive
 
-
 WAD = 1e-18  # what contracts round health to
 
 
 def close(found, expected, what, least=0.0):
-    assert math.isclose(found, float(expected), rel_tol=1e-9, abs_tol=least), f"{what}: {found!r}, expected {float(expected)!r}"
+    wanted = float(expected)
+    assert math.isclose(found, wanted, rel_tol=1e-9, abs_tol=least), f"{what}: {found!r}, expected {wanted!r}"
 
 
 def expected(asked):
