@@ -26,3 +26,21 @@ def test_a_venue_that_makes_calls(seed, others):
 
 def test_more_accounts_at_all_of_them():
     check(random_book(3, 60, others=ALL))
+
+
+@pytest.mark.parametrize(
+    ("seed", "accounts", "others"),
+    [
+        pytest.param(
+            1, 12, ("portfolios",), id="idle margin cash is given; a call to the last digit is not made again"
+        ),
+        pytest.param(60, 12, ("perps",), id="a market at 0 takes what costs nothing"),
+        pytest.param(214, 12, ALL, id="the stake of a trove follows what is posted"),
+        pytest.param(219, 12, ALL, id="a stability pool is what calls have left of it"),
+        pytest.param(292, 12, ALL, id="a venue takes over what was posted there, too"),
+        pytest.param(527, 40, ("perps", "portfolios"), id="rounding is nobody's debt"),
+    ],
+)
+def test_books_that_were_played_wrongly(seed, accounts, others):
+    """Faults that this oracle has found, each in the book that showed it."""
+    check(random_book(seed, accounts, calls=True, others=others))
