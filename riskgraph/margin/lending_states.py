@@ -1,8 +1,7 @@
 """How the accounts of the rule ``lending`` stand from round to round: fine, called, liquidatable, or sunk.
 
 Where this rule decides on every account of a large book, only those are looked at again about whom a price or a
-movement may have changed something. Who is fine stays so while collateral does not fall and debt does not rise; whose
-collateral pays less than is owed, the other way.
+movement may have changed something: each look says between which prices nothing changes (``price_triggers``).
 """
 
 from __future__ import annotations
@@ -14,27 +13,12 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, rising
 from riskgraph.margin.account_health import check_told, formed
-from riskgraph.margin.account_states import (
-    BARE,
-    BRINK,
-    CALLED,
-    CLOSE,
-    DUE,
-    EDGE,
-    FAR,
-    FINE,
-    GONE,
-    NEAR,
-    NEARBY,
-    QUIET,
-    STATES,
-    SUNK,
-)
+from riskgraph.margin.account_states import BARE, BRINK, CALLED, CLOSE, DUE, EDGE, STATES, SUNK
 from riskgraph.margin.close_calls import below_one
+from riskgraph.margin.price_triggers import PriceTriggers
 from riskgraph.margin.standings import MET, Standing
 from riskgraph.margin.sunk_stock import SunkStock
 from riskgraph.margin.threads import in_parts
-from riskgraph.margin.watch_lists import WatchLists
 
 if TYPE_CHECKING:
     from riskgraph.margin.call_desk import CallDesk
@@ -44,9 +28,12 @@ __all__ = ["LendingStates"]
 
 WORTH_COMPILING = 1_000  # margin accounts from which compiled code makes up for loading numba
 _PARTS = 8  # pieces of work for threads
-_MANY_PAIRS = 0.5  # share of pairs that have moved from which on nobody is asked whether he has something in one
 _WORTH_SHARING = 20_000  # accounts
 _LOW = np.isin(np.arange(STATES), (CALLED, BARE, DUE, SUNK, BRINK))  # states of those below their call level
+_ALERT = np.isin(np.arange(STATES), (EDGE, CALLED, CLOSE, DUE, BRINK))  # whom any price may change something about
+
+
+_NONE = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32), np.zeros((2, 0)))
 
 
 class LendingStates:
@@ -68,6 +55,7 @@ class LendingStates:
         self._unsure = np.zeros(len(self.state), dtype=np.bool_)  # next to an edge by rounding: looked at every time
         self.looked_at: Ints = np.zeros(0, dtype=np.int64)
         self._seen: Floats | None = None  # prices at the last look
+        self._triggers: PriceTriggers | None = None
 
     @cached_property
     def alone(self) -> bool:
@@ -99,7 +87,7 @@ class LendingStates:
             self._weigh(again[self.state[again] == CALLED])
         self.stock.add(again[(before >= SUNK) & (now < SUNK)], -1.0)
         self.stock.add(again[(before < SUNK) & (now >= SUNK)], 1.0)
-        self._watched.woken(again[self._watched.asleep[before] & ~self._watched.asleep[now]])
+        self._watch(again[_ALERT[self.state[again]] | self._unsure[again]])
         self._seen = book.pair_price
         book.stirred[:], book.claims_left[:] = False, 1.0
         due: Bools = self.state >= DUE
@@ -110,15 +98,15 @@ class LendingStates:
         sunk = rising(margins[self.state[margins] >= SUNK])
         self.stock.add(sunk, -1.0)
         self.state[sunk] = DUE
-        self._watched.woken(sunk)
+        self._watch(sunk)
 
     def apart(self) -> tuple[SunkStock, Ints]:
         """Part those who are liquidatable: what the sunk ones have on sale, and the others."""
-        return self.stock, np.flatnonzero(self.state == DUE)
+        return self.stock, self._alert_in(DUE)
 
     def below(self, level: Floats) -> Ints:
         """Margin accounts below their call level that are not liquidatable."""
-        return np.flatnonzero(self.state == CALLED)
+        return self._alert_in(CALLED)
 
     def still_below(self, margins: Ints, level: Floats) -> Bools:
         """Which of some are below, liquidatable or not."""
@@ -165,9 +153,11 @@ class LendingStates:
             view = book.view()
             check_told(view, formed(view))
         self.stock = SunkStock(self.calls, self.state, lasts=True)
-        self._left = np.ones(len(book.pair_price))  # of claims in every pair, since everybody was looked at
-        self._last = self._now
-        self._marked = np.tile(book.pair_price, (2, 2, 1))  # when lists were searched, both sides
+        self._left = np.ones(len(book.pair_price))  # of collateral in every pair, since everybody was looked at
+        self._triggers = PriceTriggers(book)
+        self._triggers.mark(self._worth, np.zeros_like(book.stirred))
+        self._alert = np.zeros(0, dtype=np.int64)  # accounts about whom any price may change something
+        self._is_alert = np.zeros(len(self.state), dtype=np.bool_)
 
     def _decide(self, close: Ints) -> None:
         """Decide of those of whom floats cannot tell."""
@@ -177,49 +167,40 @@ class LendingStates:
             self.state[close] = np.where(due, DUE, np.where(called, CALLED, EDGE))
 
     def _stirred(self, seen: Floats) -> Ints:
-        """Those next to an edge, and those far from it in a pair that has moved by more than a margin since marked."""
+        """Those whose amounts or triggers say so, and, where any price has moved, all who are next to an edge."""
         book = self.book
         stirred = book.stirred[:-1]
         if seen is book.pair_price and (book.claims_left == 1.0).all():
             return np.flatnonzero(stirred)
         self.stock.scale(book.claims_left)
-        self._left *= book.claims_left
-        gone = (book.pair_price <= 0.0) & (seen > 0.0)  # worth nothing: no longer all on sale, whatever falls
-        gone |= book.claims_left <= 0.0
-        wanted = np.zeros((2, len(gone), STATES), dtype=np.bool_)
-        stirred |= self._unsure
-        changed = np.abs(self._now - self._last) > QUIET * self._last
-        self._last = np.where(changed, self._now, self._last)
-        if changed.mean() > _MANY_PAIRS:
-            stirred |= (self.state == EDGE) | (self.state >= CALLED) & (self.state != SUNK)
-        else:
-            wanted[:, :, [EDGE, CALLED, CLOSE, DUE, BRINK]] = changed[:, :, None]
-        falls, rises = self._moved(1, NEARBY)
-        wanted[0, :, NEAR], wanted[1, :, NEAR] = falls[0], rises[1]
-        falls, rises = self._moved(0, FAR)
-        wanted[0, :, FINE], wanted[1, :, FINE] = falls[0], rises[1]
-        self._watched.mark(wanted, stirred)
-        wanted[:] = False
-        wanted[0, :, SUNK], wanted[1, :, SUNK] = rises[0] | gone, falls[1]
-        wanted[1, :, BARE] = gone
-        self._watched.mark_sleepers(wanted, stirred)
+        self._left *= np.where(self._lent, book.claims_left, 1.0)
+        assert self._triggers is not None
+        if self._triggers.mark(self._worth, stirred):
+            stirred[self._alert] = True
+        self._left[self._left <= 0.0] = 1.0  # nothing is left there; what is posted from now on is whole
         return np.flatnonzero(stirred)
 
+    @cached_property
+    def _lent(self) -> Bools:
+        """Pairs in which collateral is lent out."""
+        return np.append(self.book.lends, False)[self.book.rows.pair_protocol]
+
     @property
-    def _now(self) -> Floats:
-        """What a unit of collateral, and of debt, of every pair has come to: claims are scaled, debts are not."""
+    def _worth(self) -> Floats:
+        """What has become of a unit of collateral, and of debt, of every pair: claims are scaled, debts are not."""
         return np.stack([self.book.pair_price * self._left, self.book.pair_price])
 
-    def _moved(self, which: int, margin: float) -> tuple[Bools, Bools]:
-        """In which pairs a unit of collateral, and of debt, has fallen or risen by more than a margin; mark them."""
-        now, marked = self._now, self._marked[which]
-        falls, rises = now < marked * (1.0 - margin), now > marked * (1.0 + margin)
-        self._marked[which] = np.where(falls | rises, now, marked)
-        return falls, rises
+    def _watch(self, margins: Ints) -> None:
+        """Take accounts in among those whom any price may change something about; let go of who is not any more."""
+        stays = _ALERT[self.state[self._alert]] | self._unsure[self._alert]
+        self._is_alert[self._alert[~stays]] = False
+        fresh = margins[~self._is_alert[margins]]
+        self._is_alert[fresh] = True
+        self._alert = np.concatenate([self._alert[stays], fresh])
 
-    @cached_property
-    def _watched(self) -> WatchLists:
-        return WatchLists(self.book, self.state, np.isin(np.arange(STATES), (BARE, GONE, SUNK)))
+    def _alert_in(self, state: int) -> Ints:
+        """Those of them who are in a state, ascending."""
+        return np.sort(self._alert[self.state[self._alert] == state])
 
     @cached_property
     def _levels(self) -> Floats:
@@ -242,14 +223,17 @@ class LendingStates:
         return stock, margins[~sunk]
 
     def _look(self, margins: Ints) -> None:
+        """Say how accounts stand; where somebody goes by triggers, put them down, too."""
         from riskgraph.margin.state_kernel import look_at
 
         book, calls = self.book, self.calls
         all_worth = bool((book.pair_price > 0.0).all())
+        triggers = self._triggers.columns(self._worth) if self._triggers is not None else _NONE
 
         def step(_: int, at: slice) -> None:
             look_at(margins[at], book.starts, book.stops, calls.columns, self._weighed, book.pair_price, all_worth,
-                    calls.terms, book.rows.margin_protocol, self._levels, self.state, self._unsure)  # fmt: skip
+                    calls.terms, book.rows.margin_protocol, self._levels, self.state, self._unsure,
+                    triggers)  # fmt: skip
 
         in_parts(len(margins), _PARTS, step)
 

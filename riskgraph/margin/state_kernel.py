@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numba
+import numpy as np
 
 from riskgraph.margin.account_states import (
     BARE,
@@ -10,12 +11,8 @@ from riskgraph.margin.account_states import (
     CALLED,
     CLOSE,
     DUE,
-    EDGE,
-    FAR,
     FINE,
     GONE,
-    NEAR,
-    NEARBY,
     SUNK,
     SURE,
 )
@@ -24,7 +21,7 @@ __all__ = [
     "count_rows",
     "list_rows",
     "look_at",
-    "mark_stirred",
+    "mark_passed",
     "plain_accounts",
     "sinks",
     "weigh_accounts",
@@ -32,6 +29,9 @@ __all__ = [
 ]
 
 _BAND = 1e-12  # of health about 1 in which floats do not decide (close_calls.BAND)
+_ROUNDED = 1e-6  # share of what an account has to spare that is left for rounding
+_SINGLE = 1e-6  # the same for triggers, which are single floats
+_TINY = 1e-44  # the smallest single float, but for rounding
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -102,27 +102,30 @@ def plain_accounts(starts, stops, modest, terms, venue, plain):  # type: ignore[
 
 @numba.njit(cache=True, nogil=True)
 def look_at(  # type: ignore[no-untyped-def]
-    margins, starts, stops, rows, weighed, pair_price, all_worth, terms, venue, levels, state, unsure
+    margins, starts, stops, rows, weighed, pair_price, all_worth, terms, venue, levels, state, unsure, triggers
 ):  # fmt: skip
-    """Say of every account how it stands.
+    """Say of every account how it stands, and between which prices it stays so.
 
     ``weighed`` is what the two functions above give; ``all_worth`` says that no price is 0; ``levels`` are healths by
     protocol: below which an account is called, and from which on it is none of anybody's business. ``unsure`` are those
-    next to where they would be called or liquidated, but for rounding.
+    next to where they would be called or liquidated, but for rounding. ``triggers`` are those of ``PriceTriggers``,
+    empty where nobody asks for them.
     """
     pays, counts, plain = weighed
     sides, amounts, pairs, _, _, _, is_pledged, is_owed = rows
-    far, near = ((1.0 + FAR) / (1.0 - FAR)) ** 2, ((1.0 + NEARBY) / (1.0 - NEARBY)) ** 2  # either side moves, both ways
+    watched = len(triggers[0]) > 0
     for at in range(len(margins)):
         margin = margins[at]
         start, stop = starts[margin], stops[margin]
         weighted = burden = 0.0
+        n = 0
         for row in range(start, stop):
             value = amounts[row] * pair_price[pairs[row]] * counts[row]
             if value > 0.0:
                 weighted += value
             else:
                 burden -= value
+            n += value != 0.0
         net, gross = weighted - burden, weighted + burden
         called = levels[0, venue[margin]]
         unsure[margin] = abs(net) < SURE * gross or abs(weighted - called * burden) < SURE * called * burden
@@ -133,15 +136,21 @@ def look_at(  # type: ignore[no-untyped-def]
                 owes = owes or (sides[row] == is_owed and amounts[row] > 0.0)
             if not (held and owes):
                 state[margin] = BARE if owes and burden > 0.0 else GONE
+                unsure[margin] = False
+                if watched:
+                    watch_nothing(start, stop, amounts, pairs, pair_price, sides, is_owed, triggers)
                 continue
         if abs(net) < _BAND * gross:
             state[margin] = CLOSE
         elif net >= 0.0:
-            fine = levels[1, venue[margin]] * burden
+            level = levels[1, venue[margin]]
             if burden > 0.0 and weighted / burden < called:
                 state[margin] = CALLED
-            else:
-                state[margin] = FINE if weighted >= fine * far else NEAR if weighted >= fine * near else EDGE
+                continue
+            state[margin] = FINE
+            if watched:
+                spare = (weighted - level * burden) * (1.0 - _ROUNDED) / max(n, 1)
+                watch(start, stop, amounts, pairs, pair_price, counts, level, spare, 1.0, sides, is_owed, triggers)
         elif plain[margin] and all_worth:
             short = debt = 0.0
             for row in range(start, stop):
@@ -150,10 +159,62 @@ def look_at(  # type: ignore[no-untyped-def]
                 debt += max(-value, 0.0)
             if not short > debt * 1e-9:
                 state[margin] = DUE
-            else:
-                state[margin] = SUNK if (debt - short) * far <= debt else BRINK
+                continue
+            state[margin] = SUNK
+            if watched:
+                spare = (short - debt * 1e-9) * (1.0 - _ROUNDED) / max(n, 1)
+                watch(start, stop, amounts, pairs, pair_price, pays, 1.0, spare, -1.0, sides, is_owed, triggers)
         else:
             state[margin] = BRINK if sinks(start, stop, rows, pair_price, terms[venue[margin]]) else DUE
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def watch(  # type: ignore[no-untyped-def]
+    start, stop, amounts, pairs, pair_price, counts, level, spare, sign, sides, is_owed, triggers
+):  # fmt: skip
+    """Put down between which prices each row of an account moves its sum by no more than ``spare``.
+
+    ``sign`` 1: what it has may not fall, what it owes may not rise; -1: the other way round, and nothing may become
+    worthless. What a row counts for is ``counts`` of its value, times ``level`` where it is owed.
+    """
+    places, low, high, worth = triggers
+    for row in range(start, stop):
+        place = places[row]
+        if place < 0:
+            continue
+        owed = 1 if sides[row] == is_owed else 0
+        value = abs(amounts[row] * pair_price[pairs[row]] * counts[row]) * (level if owed else 1.0)
+        unit = worth[owed, pairs[row]]
+        below, above = -np.inf, np.inf
+        if value > 0.0:
+            share = spare / value
+            if (sign > 0.0) != (owed == 1):
+                if share < 1.0:
+                    below = unit * (1.0 - share) * (1.0 + _SINGLE)
+            else:
+                above = unit * (1.0 + share) * (1.0 - _SINGLE)
+            if sign < 0.0 and owed == 0:
+                below = _TINY
+        elif amounts[row] > 0.0 and unit <= 0.0:
+            above = 0.0
+        low[place], high[place] = below, above
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def watch_nothing(start, stop, amounts, pairs, pair_price, sides, is_owed, triggers):  # type: ignore[no-untyped-def]
+    """Put down that only what becomes worthless, or is worth something again, changes anything about an account."""
+    places, low, high, worth = triggers
+    for row in range(start, stop):
+        place = places[row]
+        if place < 0:
+            continue
+        owed = 1 if sides[row] == is_owed else 0
+        low[place], high[place] = -np.inf, np.inf
+        if amounts[row] > 0.0:
+            if worth[owed, pairs[row]] > 0.0:
+                low[place] = _TINY
+            else:
+                high[place] = 0.0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -180,30 +241,29 @@ def weigh_accounts(margins, starts, stops, rows, pair_price, venue, levels, foun
 
 
 @numba.njit(cache=True, nogil=True)
-def mark_stirred(pairs, first, margins, rows, amounts, wanted, state, stirred):  # type: ignore[no-untyped-def]
-    """Mark the accounts of some pairs whose state is ``wanted`` in a pair, those that hold or owe something there.
-
-    ``margins`` and ``rows`` stand pair by pair, ``first`` says where each begins.
-    """
-    for pair in pairs:
-        for at in range(first[pair], first[pair + 1]):
-            if wanted[pair, state[margins[at]]] and amounts[rows[at]] > 0.0:
+def mark_passed(groups, first, margins, low, high, worth, stirred):  # type: ignore[no-untyped-def]
+    """Mark the accounts of which a unit in one of some groups of rows is worth less or more than a trigger says."""
+    for group in groups:
+        now = worth[group]
+        for at in range(first[group], first[group + 1]):
+            if now < low[at] or now > high[at]:
                 stirred[margins[at]] = True
 
 
 @numba.njit(cache=True, nogil=True)
-def count_rows(sides, pairs, margins, side, awake, state, first):  # type: ignore[no-untyped-def]
-    """Add to ``first``, one place on, how many rows of a side there are in every pair, of accounts that are awake."""
+def count_rows(sides, pairs, margins, is_pledged, is_owed, n_pairs, first):  # type: ignore[no-untyped-def]
+    """Add to ``first``, one place on, how many rows of margin accounts there are: of collateral by pair, then debt."""
     for row in range(len(sides)):
-        if sides[row] == side and awake[state[margins[row]]]:
-            first[pairs[row] + 1] += 1
+        if margins[row] >= 0 and (sides[row] == is_pledged or sides[row] == is_owed):
+            first[pairs[row] + (n_pairs if sides[row] == is_owed else 0) + 1] += 1
 
 
 @numba.njit(cache=True, nogil=True)
-def list_rows(sides, pairs, margins, side, awake, state, place, listed_margins, listed_rows):  # type: ignore[no-untyped-def]
-    """Write the same rows down pair by pair, from ``place`` of a pair on."""
+def list_rows(sides, pairs, margins, is_pledged, is_owed, n_pairs, next_place, listed, place):  # type: ignore[no-untyped-def]
+    """Write the accounts of the same rows down group by group, and where each row is."""
     for row in range(len(sides)):
-        if sides[row] == side and awake[state[margins[row]]]:
-            at = place[pairs[row]]
-            listed_margins[at], listed_rows[at] = margins[row], row
-            place[pairs[row]] = at + 1
+        if margins[row] >= 0 and (sides[row] == is_pledged or sides[row] == is_owed):
+            group = pairs[row] + (n_pairs if sides[row] == is_owed else 0)
+            at = next_place[group]
+            listed[at], place[row] = margins[row], at
+            next_place[group] = at + 1
