@@ -76,7 +76,7 @@ class CallLedger(Ledger):
         self.numbers = _floats
         self.row, self.margin, self.asset, self.side = self._rows()
         last = self.row < 0
-        self.amount = np.where(last, 0.0, book.amount[self.row])
+        self.amount = np.where(last, 0.0, book.units_of(self.row))
         self.price = np.where(last, 0.0, book.pair_price[held.pair[self.row]])
         self.scales = np.zeros(len(book.start_price) + 1)
         self.scale = np.zeros(len(self.row))

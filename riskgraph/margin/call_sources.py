@@ -140,7 +140,7 @@ def _paid(book: CascadeBook, calls: OpenCalls, donors: Donors, counts: tuple[Flo
     from riskgraph.margin.call_payments import pay  # numba: loaded only where calls are paid
 
     pay(
-        np.append(first, len(call)), call, book.amount[sources.row].copy(), sources.donor, donors.excess.copy(),
+        np.append(first, len(call)), call, np.array(book.units_of(sources.row)), sources.donor, donors.excess.copy(),
         donor_cures, debt, owed, repay_cures, post_cures, shortfall, in_order, repaid, posted,
     )  # fmt: skip
     return _joined(calls, sources.row[source], call, (debt_row, repaid), (slot_row, posted), shortfall)
@@ -235,6 +235,6 @@ def _sources(book: CascadeBook, owners: Ints, donors: Donors, taking: _Taking, o
         call_owner[taking.debts // taking.n_assets] * np.int64(taking.n_assets) + taking.debts % taking.n_assets
     )
     is_debt = _found(owing, owner * np.int64(taking.n_assets) + asset) >= 0
-    usd = book.amount[row] * book.pair_price[rows.pair[row]]
+    usd = book.units_of(row) * book.pair_price[rows.pair[row]]
     order = np.lexsort((asset, -usd, ~is_debt, turn, owner))
     return _Sources(row[order], owner[order], of_donor[order])

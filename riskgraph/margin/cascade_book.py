@@ -19,6 +19,7 @@ from riskgraph.snapshot.rows import Leg
 from riskgraph.snapshot.schema import SIDES
 
 if TYPE_CHECKING:
+    from riskgraph.margin.claim_rows import ClaimRows
     from riskgraph.snapshot.snapshot import Snapshot
 
 __all__ = ["COLLATERAL", "DEBT", "DEPOSIT", "LONG", "SHORT", "WALLET", "CascadeBook"]
@@ -54,8 +55,10 @@ class CascadeBook:
         Units that owners of accounts, lenders and protocols hold, net of what is owed, shape (3, n_assets).
     stirred : Bools
         Margin accounts some of whose amounts have been changed, one by one, since somebody last wiped it.
-    claims_left : Floats
-        What is left, since then, of the claims in every pair.
+    left : Floats
+        What is left of the claims in every pair where ``claims`` are scaled later: ``amount`` has them as they were.
+    claims : ClaimRows or None
+        Rows that are scaled when the cascade ends, if any are.
     cash : dict
         USD gained by bearers: what market buyers paid.
     reserve, deficit : Floats
@@ -84,7 +87,8 @@ class CascadeBook:
         self.entry = self._entries()
         self.held = self.counted()
         self.stirred = np.zeros(len(rows.margin_account) + 1, dtype=np.bool_)  # the last: rows of no margin account
-        self.claims_left = np.ones(len(rows.pair_asset))
+        self.left = np.ones(len(rows.pair_asset))
+        self.claims: ClaimRows | None = None
 
     def _entries(self) -> Floats | None:
         """Entry price of every long and short: of those without one what they stand at in the snapshot."""
@@ -94,6 +98,40 @@ class CascadeBook:
         return self.positions.entries(given, self.start_pair_price[self.rows.pair])
 
     # -- what stands --------------------------------------------------------------------------------------------------
+
+    def units_of(self, rows: Ints) -> Floats:
+        """Units in rows."""
+        return self.amount[rows] if self.claims is None else self.amount[rows] * self._scale_of(rows)
+
+    def _scale_of(self, rows: Ints) -> Floats | float:
+        """Give what ``amount`` of rows is times too large: lenders may have lost what rows do not say yet."""
+        return 1.0 if self.claims is None else np.where(self.claims.mask[rows], self.left[self.rows.pair[rows]], 1.0)
+
+    @property
+    def kept(self) -> Floats:
+        """The same for rows of collateral, by pair."""
+        return self.left if self.claims is None else np.where(self.lent, self.left, 1.0)
+
+    @cached_property
+    def lent(self) -> Bools:
+        """Pairs in which collateral is lent out."""
+        return np.append(self.lends, False)[self.rows.pair_protocol]
+
+    @property
+    def worth(self) -> Floats:
+        """Give what protocols show for a unit of ``amount``: in rows of collateral by pair, then of debt."""
+        return np.append(self.pair_price * self.kept, self.pair_price)
+
+    def scale_claims_later(self, claims: ClaimRows) -> None:
+        """From now on note what lenders lose by pair, not by row; who reads ``amount`` then has to know."""
+        claims.count()
+        self.claims = claims
+
+    def settle_claims(self) -> None:
+        """Scale the rows of claims."""
+        if self.claims is not None:
+            self.amount[self.claims.rows] *= self.left[self.rows.pair[self.claims.rows]]
+            self.left[:], self.claims = 1.0, None
 
     @cached_property
     def starts(self) -> Ints:
@@ -144,8 +182,8 @@ class CascadeBook:
         """Give the book as it stands now as a snapshot: the same tables, other amounts and prices."""
         rows, (pledged, owed) = self.rows, self._leg_rows
         changed: dict[str, Any] = {
-            "amount": self.amount,
-            "pledged": Leg(rows.pledged.margin, self.amount[pledged], rows.pledged.pair, rows.pledged.weight),
+            "amount": self.amount if self.claims is None else self.units_of(np.arange(len(self.amount))),
+            "pledged": Leg(rows.pledged.margin, self.units_of(pledged), rows.pledged.pair, rows.pledged.weight),
             "owed": Leg(rows.owed.margin, self.amount[owed], rows.owed.pair, rows.owed.weight),
         }
         kept: dict[str, Any] = {one.name: getattr(rows, one.name) for one in fields(rows) if one.name not in changed}
@@ -166,13 +204,13 @@ class CascadeBook:
     def add(self, rows: Ints, units: Floats) -> None:
         """Change the amounts of rows, each as often as it stands there, in order."""
         which, place = np.unique(rows, return_inverse=True)
-        before = self.amount[which]
+        before = self.units_of(which)
         after = before + np.bincount(place, weights=units, minlength=len(which))
         self._set(which, np.where(np.abs(after) <= _ROUNDING * before, 0.0, after))
 
     def scale(self, rows: Ints, factor: float) -> None:
         """Multiply the amounts of rows, each once."""
-        self._set(rows, self.amount[rows] * factor)
+        self._set(rows, self.units_of(rows) * factor)
 
     def put(self, rows: Ints, units: Floats) -> None:
         """Set the amounts of rows, each once."""
@@ -185,9 +223,12 @@ class CascadeBook:
             self.owners.note(rows)
 
     def _move(self, rows: Ints, units: Floats) -> None:
-        change = (units - self.amount[rows]) * self._unit_sign[rows]
-        self.held += summed(self._holder_key[rows], change, self.held.size).reshape(-1, 3).T
-        self.amount[rows] = units
+        scale = self._scale_of(rows)
+        change = units - self.amount[rows] * scale
+        self.held += summed(self._holder_key[rows], change * self._unit_sign[rows], self.held.size).reshape(-1, 3).T
+        self.amount[rows] = units / scale
+        if self.claims is not None:
+            self.claims.moved(rows, change)
 
     # -- sums ---------------------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class LossBook:
 
     @cached_property
     def _claims(self) -> ClaimRows:
-        return ClaimRows(self.book)
+        return self.book.claims or ClaimRows(self.book)
 
     @cached_property
     def _told(self) -> Floats:

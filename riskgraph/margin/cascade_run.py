@@ -16,6 +16,7 @@ from riskgraph.margin.cascade_flows import Flows
 from riskgraph.margin.cascade_losses import LossBook
 from riskgraph.margin.cascade_round import Round, Terms
 from riskgraph.margin.cascade_triggers import Tipped
+from riskgraph.margin.claim_rows import ClaimRows
 from riskgraph.margin.closed_positions import ClosedPositions
 from riskgraph.margin.lending_bundles import LendingCalls
 from riskgraph.margin.lending_states import LendingStates
@@ -63,6 +64,8 @@ class CascadeRun:
     def play(self) -> None:
         """Play rounds until one brings nothing."""
         price = self.final_price = self.markets.price()
+        if self.states.alone:
+            self.book.scale_claims_later(ClaimRows(self.book))
         self.holdings = self.book.by_bearer(self.book.held)
         self.start_wealth = self.book.wealth(self.holdings, self.book.start_price)
         self.shock_wealth = self.book.wealth(self.holdings, price)
@@ -88,6 +91,7 @@ class CascadeRun:
 
     def _end(self, price: Floats) -> None:
         self.final_price = self.book.price = price
+        self.book.settle_claims()
         counted = self.book.counted()  # every row again: what no movement says shows here
         self.rounds[-1].gap = max(self.rounds[-1].gap, self._gap(counted))
         self.holdings = self.book.by_bearer(counted)

@@ -36,7 +36,7 @@ class Tipped:
     def of(cls, book: CascadeBook, margins: Ints) -> Tipped:
         """Keep what is needed to say later what tipped them."""
         rows, place = book.rows_of(margins)
-        return cls(margins, rows, place, book.amount[rows], book.receipt_rate.copy())
+        return cls(margins, rows, place, book.units_of(rows), book.receipt_rate.copy())
 
     def __len__(self) -> int:
         return len(self.margin)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from riskgraph.arrays import Floats, Ints, summed
+from riskgraph.arrays import Bools, Floats, Ints, summed
 from riskgraph.margin.cascade_book import COLLATERAL, DEPOSIT
 from riskgraph.margin.threads import in_parts
 
@@ -27,15 +27,17 @@ class ClaimRows:
 
     Attributes
     ----------
+    mask : Bools
+        Which rows of the book they are.
     rows : Ints
-        Rows of the book, ascending.
+        The same rows, ascending.
     """
 
     def __init__(self, book: CascadeBook) -> None:
         self.book, held = book, book.rows
         lent = np.append(book.lends, False)[held.protocol]
-        of_lenders = ((held.side == DEPOSIT) & (held.protocol >= 0)) | ((held.side == COLLATERAL) & lent)
-        self.rows: Ints = np.flatnonzero(of_lenders)
+        self.mask: Bools = ((held.side == DEPOSIT) & (held.protocol >= 0)) | ((held.side == COLLATERAL) & lent)
+        self.rows: Ints = np.flatnonzero(self.mask)
 
     def scale(self, factor: Floats) -> tuple[Floats, Floats]:
         """Multiply claims by the factors (at most 1) of their pairs; give what is lost, and what of that is pledged.
@@ -43,23 +45,61 @@ class ClaimRows:
         Both are units by pair.
         """
         book = self.book
-        compiled = len(self.rows) >= WORTH_COMPILING
-        lost = self._scaled_at_once(factor) if compiled else self._scaled(factor)
+        if book.claims is self:
+            lost = self._scaled_later(factor)
+        else:
+            lost = self._scaled_at_once(factor) if len(self.rows) >= WORTH_COMPILING else self._scaled(factor)
         deposits, collateral, own = lost[0], lost[1], lost[2] + lost[3]
         for holder, units in enumerate((collateral, deposits, own)):
             book.held[holder] -= summed(book.rows.pair_asset, units, book.shape[1])
-        book.claims_left *= factor
         return deposits + collateral + own, collateral + lost[3]
 
+    # -- later --------------------------------------------------------------------------------------------------------
+
+    def count(self) -> None:
+        """Add up claims by kind and pair; from now on the sums are carried on from movement to movement."""
+        self._totals = self._by_kind(self.rows, self.book.amount[self.rows])
+
+    def _by_kind(self, rows: Ints, units: Floats) -> Floats:
+        """Add up units by kind (deposits, collateral, both of protocols themselves) and pair, shape (4, n_pairs)."""
+        held, n = self.book.rows, len(self.book.left)
+        pledged, own = held.side[rows] == COLLATERAL, self.book.treasury[rows]
+        return summed((pledged + 2 * own) * np.int64(n) + held.pair[rows], units, 4 * n).reshape(4, n)
+
+    def moved(self, rows: Ints, units: Floats) -> None:
+        """Note units that came to rows, or left them."""
+        mine = self.mask[rows]
+        self._totals += self._by_kind(rows[mine], units[mine])
+
+    def _scaled_later(self, factor: Floats) -> Floats:
+        """Note by pair what is left; where that is nothing, rows say so at once."""
+        lost = self._totals * (1.0 - factor)
+        self._totals = self._totals * factor
+        self.book.left *= factor
+        gone = np.flatnonzero(factor <= 0.0)
+        if len(gone):
+            first, claims = self._by_pair
+            rows = np.concatenate([claims[first[pair] : first[pair + 1]] for pair in gone.tolist()])
+            self.book.amount[rows] = 0.0
+            self.book.stirred[self.book.rows.margin[rows]] = True
+            self.book.left[gone] = 1.0
+            self.gone.append(gone)
+        return lost
+
+    @cached_property
+    def gone(self) -> list[Ints]:
+        """Pairs of which no claim is left, since somebody last asked."""
+        return []
+
+    # -- at once ------------------------------------------------------------------------------------------------------
+
     def _scaled(self, factor: Floats) -> Floats:
-        """Scale; give units that are lost by kind (deposits, collateral, both of protocols themselves) and pair."""
-        book, n = self.book, len(factor)
-        pair = book.rows.pair[self.rows]
+        """Scale; give units that are lost by kind and pair."""
+        book = self.book
         before = book.amount[self.rows]
-        after = before * factor[pair]
+        after = before * factor[book.rows.pair[self.rows]]
         book.amount[self.rows] = after
-        pledged, own = book.rows.side[self.rows] == COLLATERAL, book.treasury[self.rows]
-        return summed((pledged + 2 * own) * np.int64(n) + pair, before - after, 4 * n).reshape(4, n)
+        return self._by_kind(self.rows, before - after)
 
     def _scaled_at_once(self, factor: Floats) -> Floats:
         from riskgraph.margin.clearing_kernel import scale_all_claims, scale_claims  # numba: loaded only where used

@@ -94,11 +94,11 @@ class LendingCalls:
 
         book, held = self.book, self.book.rows
         extras = self._extras(margins)
-        columns = self.columns
+        columns, kept, worth = self.columns, book.kept, book.worth
 
         def step(_: int, at: slice) -> None:
             call_lending(
-                margins[at], first[at], book.starts, book.stops, columns, book.pair_price,
+                margins[at], first[at], book.starts, book.stops, columns, book.pair_price, kept, worth,
                 (extras[0][at], extras[1][at], extras[2][at]), self.terms, held.margin_protocol, self.fee_share,
                 self.dust_usd, rows[0], rows[1], amounts[0], amounts[1], amounts[2], flags[0, at], flags[1, at],
             )  # fmt: skip
@@ -109,7 +109,15 @@ class LendingCalls:
     def columns(self) -> tuple[Any, ...]:
         """Rows as compiled code reads them."""
         held = self.book.rows
-        return held.side, self.book.amount, held.pair, held.threshold, held.bonus, self._weights, COLLATERAL, DEBT
+        columns = self.book.amount, held.pair, held.threshold, held.bonus, self._weights
+        return held.side, *columns, COLLATERAL, DEBT, self._group
+
+    @cached_property
+    def _group(self) -> Ints:
+        """Where the worth of a unit of every row is: of collateral by pair, then of debt."""
+        held = self.book.rows
+        group: Ints = held.pair.astype(np.int32) + np.int32(len(held.pair_asset)) * (held.side == DEBT)
+        return group
 
     @cached_property
     def classes(self) -> RowClasses:

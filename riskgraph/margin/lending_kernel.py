@@ -30,15 +30,16 @@ def room_for(margins, starts, stops, side, collateral, debt, room):  # type: ign
 
 @numba.njit(cache=True, nogil=True)
 def call_lending(  # type: ignore[no-untyped-def]
-    margins, first, starts, stops, rows, pair_price, extras, terms, venue, fee_share, dust_usd,
+    margins, first, starts, stops, rows, pair_price, kept, worth, extras, terms, venue, fee_share, dust_usd,
     pledged, owed, seized, fee, repaid, closes, refused,
 ):  # fmt: skip
     """Call every account until it is healthy, nothing is left, or a call would leave dust.
 
     ``rows`` holds side codes, amounts, pairs, thresholds, bonuses and weights of debt by row; ``extras`` remainders by
     account (collateral, weighted, debt); ``terms`` the protocol's parameters; outputs start at ``first`` of an account.
+    ``kept`` and ``worth`` are those of the book, by pair.
     """
-    sides, amounts, pairs, thresholds, bonuses, weights, is_pledged, is_owed = rows
+    sides, amounts, pairs, thresholds, bonuses, weights, is_pledged, is_owed, _ = rows
     longest = 1
     for at in range(len(margins)):
         longest = max(longest, stops[margins[at]] - starts[margins[at]])
@@ -49,7 +50,7 @@ def call_lending(  # type: ignore[no-untyped-def]
         n_owed = 0
         n_pledged = 0
         for row in range(start, stop):
-            left[row - start] = amounts[row]
+            left[row - start] = amounts[row] * kept[pairs[row]] if sides[row] == is_pledged else amounts[row]
             if sides[row] == is_owed:
                 place[row - start] = n_owed
                 n_owed += 1
@@ -64,14 +65,15 @@ def call_lending(  # type: ignore[no-untyped-def]
                         pledged[slot], owed[slot] = row, other
         close_factor, close_health, small, least, target = terms[venue[margin]]
         plain = n_owed == 1 and n_pledged > 0 and extras[0][at] == 0.0 and extras[2][at] == 0.0
-        if plain and sinks(start, stop, rows, pair_price, terms[venue[margin]]):
+        if plain and sinks(start, stop, rows, worth, terms[venue[margin]]):
             for slot in range(base, base + n_pledged):
                 row = pledged[slot]
                 bonus = bonuses[row] if bonuses[row] == bonuses[row] else 0.0
                 price, debt_price = pair_price[pairs[row]], pair_price[pairs[owed[slot]]]
-                seized[slot] = amounts[row]
-                repaid[slot] = amounts[row] * price / debt_price / (1.0 + bonus)
-                fee[slot] = (amounts[row] - amounts[row] / (1.0 + bonus)) * fee_share[pairs[row]]
+                held = left[row - start]
+                seized[slot] = held
+                repaid[slot] = held * price / debt_price / (1.0 + bonus)
+                fee[slot] = (held - held / (1.0 + bonus)) * fee_share[pairs[row]]
             closes[at] = True
             continue
         while True:

@@ -33,7 +33,7 @@ _LOW = np.isin(np.arange(STATES), (CALLED, BARE, DUE, SUNK, BRINK))  # states of
 _ALERT = np.isin(np.arange(STATES), (EDGE, CALLED, CLOSE, DUE, BRINK))  # whom any price may change something about
 
 
-_NONE = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32), np.zeros((2, 0)))
+_NONE = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32))
 
 
 class LendingStates:
@@ -54,7 +54,6 @@ class LendingStates:
         self.state = np.zeros(len(self.book.rows.margin_account), dtype=np.uint8)
         self._unsure = np.zeros(len(self.state), dtype=np.bool_)  # next to an edge by rounding: looked at every time
         self.looked_at: Ints = np.zeros(0, dtype=np.int64)
-        self._seen: Floats | None = None  # prices at the last look
         self._triggers: PriceTriggers | None = None
 
     @cached_property
@@ -73,11 +72,11 @@ class LendingStates:
     def look(self) -> tuple[Bools, Bools]:
         """Who is liquidatable, and who of them has something to take."""
         book = self.book
-        if self._seen is None:
-            self._begin()
+        if self._triggers is None:
+            self._triggers = self._begin()
             again = np.arange(len(self.state))
         else:
-            again = self._unsettled(self._stirred(self._seen))
+            again = self._unsettled(self._stirred(self._triggers))
         self.looked_at = again
         before = self.state[again]
         self._look(again)
@@ -88,8 +87,7 @@ class LendingStates:
         self.stock.add(again[(before >= SUNK) & (now < SUNK)], -1.0)
         self.stock.add(again[(before < SUNK) & (now >= SUNK)], 1.0)
         self._watch(again[_ALERT[self.state[again]] | self._unsure[again]])
-        self._seen = book.pair_price
-        book.stirred[:], book.claims_left[:] = False, 1.0
+        book.stirred[:] = False
         due: Bools = self.state >= DUE
         return due if self.desk is None else due | (self.state == BARE), due
 
@@ -125,9 +123,10 @@ class LendingStates:
         from riskgraph.margin.state_kernel import weigh_accounts
 
         book, called = self.book, np.zeros(len(margins), dtype=np.bool_)
+        worth = book.worth
 
         def step(_: int, at: slice) -> None:
-            weigh_accounts(margins[at], book.starts, book.stops, self.calls.columns, book.pair_price,
+            weigh_accounts(margins[at], book.starts, book.stops, self.calls.columns, worth,
                            book.rows.margin_protocol, self._levels, self._sums, called[at])  # fmt: skip
 
         in_parts(len(margins), _PARTS, step, worth_sharing=len(margins) > _WORTH_SHARING)
@@ -146,18 +145,18 @@ class LendingStates:
         """Collateral, weighted collateral, debt and weighted debt of the margin accounts that somebody asked for."""
         return np.zeros((len(self.state), 4))
 
-    def _begin(self) -> None:
+    def _begin(self) -> PriceTriggers:
         """Refuse a book in which health cannot be told; from then on only changes are looked at."""
         book = self.book
         if np.isnan(book.rows.pledged.weight).any():
             view = book.view()
             check_told(view, formed(view))
         self.stock = SunkStock(self.calls, self.state, lasts=True)
-        self._left = np.ones(len(book.pair_price))  # of collateral in every pair, since everybody was looked at
-        self._triggers = PriceTriggers(book)
-        self._triggers.mark(self._worth, np.zeros_like(book.stirred))
         self._alert = np.zeros(0, dtype=np.int64)  # accounts about whom any price may change something
         self._is_alert = np.zeros(len(self.state), dtype=np.bool_)
+        triggers = PriceTriggers(book)
+        triggers.mark(book.worth, np.zeros_like(book.stirred))
+        return triggers
 
     def _decide(self, close: Ints) -> None:
         """Decide of those of whom floats cannot tell."""
@@ -166,29 +165,16 @@ class LendingStates:
             due = below_one(self.book.view(), close)
             self.state[close] = np.where(due, DUE, np.where(called, CALLED, EDGE))
 
-    def _stirred(self, seen: Floats) -> Ints:
+    def _stirred(self, triggers: PriceTriggers) -> Ints:
         """Those whose amounts or triggers say so, and, where any price has moved, all who are next to an edge."""
         book = self.book
         stirred = book.stirred[:-1]
-        if seen is book.pair_price and (book.claims_left == 1.0).all():
-            return np.flatnonzero(stirred)
-        self.stock.scale(book.claims_left)
-        self._left *= np.where(self._lent, book.claims_left, 1.0)
-        assert self._triggers is not None
-        if self._triggers.mark(self._worth, stirred):
+        if book.claims is not None:
+            while book.claims.gone:
+                self.stock.empty(book.claims.gone.pop())
+        if triggers.mark(book.worth, stirred):
             stirred[self._alert] = True
-        self._left[self._left <= 0.0] = 1.0  # nothing is left there; what is posted from now on is whole
         return np.flatnonzero(stirred)
-
-    @cached_property
-    def _lent(self) -> Bools:
-        """Pairs in which collateral is lent out."""
-        return np.append(self.book.lends, False)[self.book.rows.pair_protocol]
-
-    @property
-    def _worth(self) -> Floats:
-        """What has become of a unit of collateral, and of debt, of every pair: claims are scaled, debts are not."""
-        return np.stack([self.book.pair_price * self._left, self.book.pair_price])
 
     def _watch(self, margins: Ints) -> None:
         """Take accounts in among those whom any price may change something about; let go of who is not any more."""
@@ -228,10 +214,11 @@ class LendingStates:
 
         book, calls = self.book, self.calls
         all_worth = bool((book.pair_price > 0.0).all())
-        triggers = self._triggers.columns(self._worth) if self._triggers is not None else _NONE
+        triggers = self._triggers.columns if self._triggers is not None else _NONE
+        worth = book.worth
 
         def step(_: int, at: slice) -> None:
-            look_at(margins[at], book.starts, book.stops, calls.columns, self._weighed, book.pair_price, all_worth,
+            look_at(margins[at], book.starts, book.stops, calls.columns, self._weighed, worth, all_worth,
                     calls.terms, book.rows.margin_protocol, self._levels, self.state, self._unsure,
                     triggers)  # fmt: skip
 

@@ -53,22 +53,25 @@ class PriceTriggers:
         self.high = np.full(size, np.inf, dtype=np.float32)
         self._last = np.full(2 * n, np.nan)
 
-    def columns(self, worth: Floats) -> tuple[Any, ...]:
-        """Triggers as compiled code writes them; ``worth`` of a unit of collateral, and of debt, by pair."""
-        return self.place, self.low, self.high, worth
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """Triggers as compiled code writes them."""
+        return self.place, self.low, self.high
 
     def mark(self, worth: Floats, stirred: Bools) -> bool:
-        """Mark whose triggers are passed; say whether any price has moved since this was asked."""
+        """Mark whose triggers are passed; say whether any price has moved since this was asked.
+
+        ``worth`` is that of a unit of collateral by pair, then of debt.
+        """
         from riskgraph.margin.state_kernel import mark_passed
 
-        now = worth.ravel()
-        moved = ~(np.abs(now - self._last) <= QUIET * self._last)
-        self._last = np.where(moved, now, self._last)
+        moved = ~(np.abs(worth - self._last) <= QUIET * self._last)
+        self._last = np.where(moved, worth, self._last)
         groups = np.flatnonzero(moved)
         n = int((self.first[groups + 1] - self.first[groups]).sum())
 
         def step(_: int, at: slice) -> None:
-            mark_passed(groups[at], self.first, self.margins, self.low, self.high, now, stirred)
+            mark_passed(groups[at], self.first, self.margins, self.low, self.high, worth, stirred)
 
         in_parts(len(groups), _PARTS, step, worth_sharing=n > _WORTH_SHARING)
         return len(groups) > 0

@@ -35,14 +35,14 @@ _TINY = 1e-44  # the smallest single float, but for rounding
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def sinks(start, stop, rows, pair_price, terms):  # type: ignore[no-untyped-def]
+def sinks(start, stop, rows, worth, terms):  # type: ignore[no-untyped-def]
     """Whether every call leaves an account as unhealthy: what its collateral pays at most is less than its debt.
 
     Each call takes the same off both, so that this stays so until the collateral is gone. With several collaterals none
     may count for more than it pays (LT (1 + b) ≤ 1), or health could pass 1 on the way. No term may end the calls
     before: a target, or dust that must not be left.
     """
-    sides, amounts, pairs, thresholds, bonuses, weights, is_pledged, is_owed = rows
+    sides, amounts, _, thresholds, bonuses, weights, is_pledged, is_owed, groups = rows
     close_factor, _, small, least, target = terms
     if not (close_factor > 0.0 and least <= 0.0 and small <= 0.0 and target != target):
         return False
@@ -50,7 +50,7 @@ def sinks(start, stop, rows, pair_price, terms):  # type: ignore[no-untyped-def]
     counted = 0
     modest = True
     for row in range(start, stop):
-        value = amounts[row] * pair_price[pairs[row]]
+        value = amounts[row] * worth[groups[row]]
         if sides[row] == is_pledged:
             bonus = bonuses[row] if bonuses[row] == bonuses[row] else 0.0
             threshold = thresholds[row] if thresholds[row] == thresholds[row] else 0.0
@@ -75,7 +75,7 @@ def weigh_rows(rows, pays, counts, modest):  # type: ignore[no-untyped-def]
 
     ``modest`` says whether a row leaves :func:`sinks` no more to ask than whether it holds something.
     """
-    sides, _, _, thresholds, bonuses, weights, is_pledged, is_owed = rows
+    sides, _, _, thresholds, bonuses, weights, is_pledged, is_owed, _ = rows
     for row in range(len(sides)):
         pays[row] = counts[row] = 0.0
         modest[row] = True
@@ -102,17 +102,18 @@ def plain_accounts(starts, stops, modest, terms, venue, plain):  # type: ignore[
 
 @numba.njit(cache=True, nogil=True)
 def look_at(  # type: ignore[no-untyped-def]
-    margins, starts, stops, rows, weighed, pair_price, all_worth, terms, venue, levels, state, unsure, triggers
+    margins, starts, stops, rows, weighed, worth, all_worth, terms, venue, levels, state, unsure, triggers
 ):  # fmt: skip
     """Say of every account how it stands, and between which prices it stays so.
 
     ``weighed`` is what the two functions above give; ``all_worth`` says that no price is 0; ``levels`` are healths by
-    protocol: below which an account is called, and from which on it is none of anybody's business. ``unsure`` are those
-    next to where they would be called or liquidated, but for rounding. ``triggers`` are those of ``PriceTriggers``,
+    protocol: below which an account is called, and from which on it is none of anybody's business. ``worth`` is that of
+    a unit in a group of rows. ``unsure`` are those next to where they would be called or liquidated, but for rounding.
+    ``triggers`` are those of ``PriceTriggers``,
     empty where nobody asks for them.
     """
     pays, counts, plain = weighed
-    sides, amounts, pairs, _, _, _, is_pledged, is_owed = rows
+    sides, amounts, _, _, _, _, is_pledged, is_owed, groups = rows
     watched = len(triggers[0]) > 0
     for at in range(len(margins)):
         margin = margins[at]
@@ -120,7 +121,7 @@ def look_at(  # type: ignore[no-untyped-def]
         weighted = burden = 0.0
         n = 0
         for row in range(start, stop):
-            value = amounts[row] * pair_price[pairs[row]] * counts[row]
+            value = amounts[row] * worth[groups[row]] * counts[row]
             if value > 0.0:
                 weighted += value
             else:
@@ -138,7 +139,7 @@ def look_at(  # type: ignore[no-untyped-def]
                 state[margin] = BARE if owes and burden > 0.0 else GONE
                 unsure[margin] = False
                 if watched:
-                    watch_nothing(start, stop, amounts, pairs, pair_price, sides, is_owed, triggers)
+                    watch_nothing(start, stop, amounts, groups, worth, triggers)
                 continue
         if abs(net) < _BAND * gross:
             state[margin] = CLOSE
@@ -150,11 +151,11 @@ def look_at(  # type: ignore[no-untyped-def]
             state[margin] = FINE
             if watched:
                 spare = (weighted - level * burden) * (1.0 - _ROUNDED) / max(n, 1)
-                watch(start, stop, amounts, pairs, pair_price, counts, level, spare, 1.0, sides, is_owed, triggers)
+                watch(start, stop, amounts, groups, worth, counts, level, spare, 1.0, sides, is_owed, triggers)
         elif plain[margin] and all_worth:
             short = debt = 0.0
             for row in range(start, stop):
-                value = amounts[row] * pair_price[pairs[row]] * pays[row]
+                value = amounts[row] * worth[groups[row]] * pays[row]
                 short -= value
                 debt += max(-value, 0.0)
             if not short > debt * 1e-9:
@@ -163,28 +164,28 @@ def look_at(  # type: ignore[no-untyped-def]
             state[margin] = SUNK
             if watched:
                 spare = (short - debt * 1e-9) * (1.0 - _ROUNDED) / max(n, 1)
-                watch(start, stop, amounts, pairs, pair_price, pays, 1.0, spare, -1.0, sides, is_owed, triggers)
+                watch(start, stop, amounts, groups, worth, pays, 1.0, spare, -1.0, sides, is_owed, triggers)
         else:
-            state[margin] = BRINK if sinks(start, stop, rows, pair_price, terms[venue[margin]]) else DUE
+            state[margin] = BRINK if sinks(start, stop, rows, worth, terms[venue[margin]]) else DUE
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def watch(  # type: ignore[no-untyped-def]
-    start, stop, amounts, pairs, pair_price, counts, level, spare, sign, sides, is_owed, triggers
+    start, stop, amounts, groups, worth, counts, level, spare, sign, sides, is_owed, triggers
 ):  # fmt: skip
     """Put down between which prices each row of an account moves its sum by no more than ``spare``.
 
     ``sign`` 1: what it has may not fall, what it owes may not rise; -1: the other way round, and nothing may become
     worthless. What a row counts for is ``counts`` of its value, times ``level`` where it is owed.
     """
-    places, low, high, worth = triggers
+    places, low, high = triggers
     for row in range(start, stop):
         place = places[row]
         if place < 0:
             continue
         owed = 1 if sides[row] == is_owed else 0
-        value = abs(amounts[row] * pair_price[pairs[row]] * counts[row]) * (level if owed else 1.0)
-        unit = worth[owed, pairs[row]]
+        unit = worth[groups[row]]
+        value = abs(amounts[row] * unit * counts[row]) * (level if owed else 1.0)
         below, above = -np.inf, np.inf
         if value > 0.0:
             share = spare / value
@@ -201,34 +202,33 @@ def watch(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def watch_nothing(start, stop, amounts, pairs, pair_price, sides, is_owed, triggers):  # type: ignore[no-untyped-def]
+def watch_nothing(start, stop, amounts, groups, worth, triggers):  # type: ignore[no-untyped-def]
     """Put down that only what becomes worthless, or is worth something again, changes anything about an account."""
-    places, low, high, worth = triggers
+    places, low, high = triggers
     for row in range(start, stop):
         place = places[row]
         if place < 0:
             continue
-        owed = 1 if sides[row] == is_owed else 0
         low[place], high[place] = -np.inf, np.inf
         if amounts[row] > 0.0:
-            if worth[owed, pairs[row]] > 0.0:
+            if worth[groups[row]] > 0.0:
                 low[place] = _TINY
             else:
                 high[place] = 0.0
 
 
 @numba.njit(cache=True, nogil=True)
-def weigh_accounts(margins, starts, stops, rows, pair_price, venue, levels, found, called):  # type: ignore[no-untyped-def]
+def weigh_accounts(margins, starts, stops, rows, worth, venue, levels, found, called):  # type: ignore[no-untyped-def]
     """Put collateral, weighted collateral, debt and weighted debt of accounts, USD, at their places: as ``sums_of``.
 
     ``called`` says who for sure is below the level at which he is called, and not liquidatable.
     """
-    sides, amounts, pairs, thresholds, _, weights, is_pledged, is_owed = rows
+    sides, amounts, _, thresholds, _, weights, is_pledged, is_owed, groups = rows
     for at in range(len(margins)):
         margin = margins[at]
         collateral = weighted = debt = burden = 0.0
         for row in range(starts[margin], stops[margin]):
-            usd = amounts[row] * pair_price[pairs[row]]
+            usd = amounts[row] * worth[groups[row]]
             if sides[row] == is_pledged:
                 collateral += usd
                 weighted += usd * thresholds[row]

@@ -56,6 +56,7 @@ class SunkOffers:
         self.kind_of = np.full(len(asset), -1, dtype=np.int64)
         self.kind_of[some] = place
         self.usd_of, self.size_of = net * shown, net * book.start_price[asset]
+        self.kept = book.kept[classes.pair]  # of a unit in stock
         self.kinds = Kinds(known >> _SHIFT, whole[some[first]], self.limit[some[first]], np.zeros(len(known)))
 
     def _add_up(self) -> None:
@@ -63,11 +64,12 @@ class SunkOffers:
         units = self.stock.units
         some = np.flatnonzero((self.kind_of >= 0) & (units.sum(axis=1) > 0.0))
         n = units.shape[1]
-        scale = np.floor(np.log2(self.usd_of[some])).astype(np.int64)
+        scale = np.floor(np.log2(self.usd_of[some] * self.kept[some])).astype(np.int64)
         bucket = np.clip(scale[:, None] + np.arange(n) + _BELOW, 0, _USD_BUCKETS - 1)
         bucket[:, 0] = 0  # whatever is smaller, too
         cell = self.kind_of[some, None] * _USD_BUCKETS + bucket
-        usd = np.maximum(units[some], 0.0) * self.size_of[some, None]  # below 0: what rounding left of much
+        size = self.size_of[some] * self.kept[some]
+        usd = np.maximum(units[some], 0.0) * size[:, None]  # below 0: what rounding left of much
         by_cell = summed(cell.ravel(), usd.ravel(), len(self.kinds) * _USD_BUCKETS)
         self.by_bucket = by_cell.reshape(-1, _USD_BUCKETS)
         self.kinds.size[:] = self.by_bucket.sum(axis=1)
@@ -100,7 +102,8 @@ class SunkOffers:
         that are not below ``lowest``.
         """
         rows = self._on_sale(np.append(lowest, np.inf))
-        one, units = self.calls.classes.of_row[rows], self.calls.book.amount[rows]
+        one = self.calls.classes.of_row[rows]
+        units = self.calls.book.amount[rows] * self.kept[one]
         kind, usd, size = self.kind_of[one], units * self.usd_of[one], units * self.size_of[one]
         known = summed(kind, size, len(lowest))
         partly = np.flatnonzero((wanted > 0.0)[kind])
@@ -125,7 +128,7 @@ class SunkOffers:
         """Rows that offer at least so much USD as their kind says, ascending."""
         usd = least[self.kind_of]
         some = np.isfinite(usd) & (self.stock.units.sum(axis=1) > 0.0)
-        units = np.divide(usd, self.usd_of, out=np.full(len(usd), np.inf), where=some) * _SLACK
+        units = np.divide(usd, self.usd_of * self.kept, out=np.full(len(usd), np.inf), where=some) * _SLACK
         return self.stock.picked(units)
 
 

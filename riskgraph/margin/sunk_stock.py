@@ -54,7 +54,7 @@ class SunkStock:
     Attributes
     ----------
     units : ndarray, shape (n_classes, buckets)
-        Units by class of rows, and by bucket of the units of one row.
+        Units by class of rows, and by bucket of the units of one row; of claims as they were before lenders lost.
     """
 
     def __init__(self, calls: LendingCalls, state: Places, *, lasts: bool) -> None:
@@ -84,13 +84,10 @@ class SunkStock:
             if sign > 0.0:
                 self._loose.append(margins)
 
-    def scale(self, factor: Floats) -> None:
-        """Follow claims that were scaled, by pair: collateral that is lent out."""
-        pair = self.calls.classes.pair
-        lent = self.book.lends[self.book.rows.pair_protocol[pair]]
-        factor = np.where(lent, factor[pair], 1.0)
-        self.units *= factor[:, None]
-        self._counts[factor <= 0.0] = 0
+    def empty(self, pairs: Ints) -> None:
+        """Forget what was lent out in pairs of which no claim is left."""
+        mine = np.isin(self.calls.classes.pair, pairs) & self.book.lent[self.calls.classes.pair]
+        self.units[mine], self._counts[mine] = 0.0, 0
 
     def picked(self, least: Floats) -> Ints:
         """Rows, ascending, that offer at least so many units as their class says."""
