@@ -12,7 +12,7 @@ import numpy as np
 from riskgraph.arrays import Bools, Floats, Ints, rising
 from riskgraph.errors import InputError
 from riskgraph.margin.account_health import call_levels
-from riskgraph.margin.call_sources import Donors, OpenCalls, Paid, paid_by_owners
+from riskgraph.margin.call_sources import Donors, OpenCalls, Paid, has_money, paid_by_owners
 from riskgraph.margin.cascade_book import COLLATERAL
 from riskgraph.margin.standings import MET
 from riskgraph.snapshot.book import term_grid
@@ -135,7 +135,8 @@ class CallRound:
     """Calls of a round: arrays by open call, and what was paid.
 
     ``issued`` is the round in which a call was made, ``health`` that of the account when it was, ``required_usd`` the
-    least repayment that cures, ``target`` and shortfall as in :class:`OpenCalls`; ``paid`` None where nobody has money.
+    least repayment that cures, ``target`` and shortfall as in :class:`OpenCalls`; ``paid`` None where nobody is called.
+    Calls to which nothing can happen may be left out; ``others_usd`` is the least repayment that would cure those.
     """
 
     calls: OpenCalls
@@ -144,6 +145,7 @@ class CallRound:
     required_usd: Floats
     paid: Paid | None
     cured: Ints
+    others_usd: float = 0.0
 
     @property
     def unmet_usd(self) -> Floats:
@@ -162,15 +164,19 @@ class CallRound:
             place[which] = np.arange(len(which))
             paid = replace(paid, call=place[paid.call], unmet=paid.unmet[which])
         return CallRound(
-            self.calls.part(which), self.issued[which], self.health[which], self.required_usd[which], paid, self.cured
-        )
+            self.calls.part(which), self.issued[which], self.health[which], self.required_usd[which], paid, self.cured,
+            self.others_usd,
+        )  # fmt: skip
 
 
 class CallDesk:
-    """State of every margin account: round in which its open call was issued, or none."""
+    """State of every margin account: round in which its open call was issued, or none.
 
-    def __init__(self, book: CascadeBook, terms: CallTerms) -> None:
-        self.book, self.terms = book, terms
+    ``closeout`` says whether accounts whose grace is over are closed out.
+    """
+
+    def __init__(self, book: CascadeBook, terms: CallTerms, *, closeout: bool = False) -> None:
+        self.book, self.terms, self.closeout = book, terms, closeout
         rows = book.rows
         self.issued = np.full(len(rows.margin_account), NEVER)
         self._ever: list[Ints] = []  # margin accounts that got a call, as they did
@@ -201,15 +207,32 @@ class CallDesk:
         cured = self._lapsed(margins)
         at_once = due[low] & (self.terms.grace[protocol[low]] == 0) & ~self.terms.first[protocol[low]]
         open_now = low[~at_once]
-        fresh = open_now[self.issued[open_now] == NEVER]
-        self.issued[fresh] = now
-        self._ever.append(fresh)
+        fresh = self.issued[open_now] == NEVER
+        self.issued[open_now[fresh]] = now
+        self._ever.append(open_now[fresh])
+        donors = self._donors(margins, open_now, due)
+        some = np.ones(len(open_now), dtype=np.bool_)
+        if margins.looked_at is not None and self.at_once and not self.closeout:
+            # nothing happens in this round to a call that is old, and that nobody can pay
+            some = fresh | has_money(self.book, open_now, donors)
+        others, open_now = open_now[~some], open_now[some]
         stands = margins.standing(open_now)
-        calls = OpenCalls(open_now, self._shortfall(margins, open_now, stands), self.target[open_now],
-                          self.terms.rank[protocol[open_now]], self._traded(margins, open_now))  # fmt: skip
-        required = self._required(calls)
-        paid = self._paid(margins, calls, due) if len(open_now) else None
-        return CallRound(calls, self.issued[open_now].copy(), stands.health, required, paid, cured)
+        calls = self._open(margins, open_now, stands)
+        paid = None
+        if len(open_now):
+            paid = paid_by_owners(self.book, calls, donors, self.posted, self.given, self.terms.in_order)
+        return CallRound(calls, self.issued[open_now].copy(), stands.health, self._required(calls), paid, cured,
+                         self._required_by(margins, others))  # fmt: skip
+
+    def _open(self, margins: Standings, at: Ints, stands: Standing) -> OpenCalls:
+        return OpenCalls(at, self._shortfall(margins, at, stands), self.target[at],
+                         self.terms.rank[self.book.rows.margin_protocol[at]], self._traded(margins, at))  # fmt: skip
+
+    def _required_by(self, margins: Standings, at: Ints) -> float:
+        """Least repayment that would cure some calls, USD."""
+        if not len(at):
+            return 0.0
+        return float(self._required(self._open(margins, at, margins.standing(at))).sum())
 
     def below(self, margins: Standings) -> Ints:
         """Margin accounts below their call level; one that was just paid up to it is not."""
@@ -259,14 +282,11 @@ class CallDesk:
     def _required(calls: OpenCalls) -> Floats:
         return np.asarray(np.maximum(calls.shortfall, 0.0) / calls.cured_by_a_dollar)
 
-    def _paid(self, margins: Standings, calls: OpenCalls, due: Bools) -> Paid:
-        donors = self._donors(margins, calls, due)
-        return paid_by_owners(self.book, calls, donors, self.posted, self.given, self.terms.in_order)
-
-    def _donors(self, margins: Standings, calls: OpenCalls, due: Bools) -> Donors:
+    def _donors(self, margins: Standings, called: Ints, due: Bools) -> Donors:
         """Margin accounts of the same owners without a call, with more than their target asks for."""
-        owners = rising(self.book.rows.margin_account[calls.margin])
-        at = self.book.owners.margins_of(owners[self.book.owners.several[owners]])
+        owns = np.zeros(len(self.book.owners.several), dtype=np.bool_)
+        owns[self.book.rows.margin_account[called]] = True
+        at = self.book.owners.margins_of(np.flatnonzero(owns & self.book.owners.several))
         at = at[(self.issued[at] == NEVER) & ~due[at]]
         at = at[~self._traded(margins, at)]
         stands = margins.standing(at)

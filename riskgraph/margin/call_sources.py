@@ -13,7 +13,7 @@ from riskgraph.margin.cascade_book import COLLATERAL, DEBT
 if TYPE_CHECKING:
     from riskgraph.margin.cascade_book import CascadeBook
 
-__all__ = ["Donors", "OpenCalls", "Paid", "paid_by_owners"]
+__all__ = ["Donors", "OpenCalls", "Paid", "has_money", "paid_by_owners"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,19 +100,19 @@ def paid_by_owners(
     in_order : bool
         Whether calls are served in the order of ``rank`` instead of in proportion.
     """
-    able = np.flatnonzero(_has_money(book, calls, donors))
+    able = np.flatnonzero(has_money(book, calls.margin, donors))
     paid = _paid(book, calls.part(able), donors, (cures, weighs), in_order)
     unmet = calls.shortfall.copy()
     unmet[able] = paid.unmet
     return replace(paid, call=able[paid.call], unmet=unmet)
 
 
-def _has_money(book: CascadeBook, calls: OpenCalls, donors: Donors) -> Bools:
-    """Whose owner has something in a wallet, or in a margin account that may give."""
+def has_money(book: CascadeBook, called: Ints, donors: Donors) -> Bools:
+    """Say of which called margin accounts the owner has something in a wallet, or in one that may give."""
     owner = book.rows.margin_account
     able = book.owners.moneyed.copy()
     able[owner[donors.margin]] = True
-    return np.asarray(able[owner[calls.margin]])
+    return np.asarray(able[owner[called]])
 
 
 def _paid(book: CascadeBook, calls: OpenCalls, donors: Donors, counts: tuple[Floats, Floats], in_order: bool) -> Paid:

@@ -223,7 +223,7 @@ class CascadeRun:
         if self.desk is None or done.calls is None:
             return
         asked = done.calls
-        done.unmet_usd = float(asked.unmet_usd.sum())
+        done.unmet_usd = float(asked.unmet_usd.sum()) + asked.others_usd
         margin = asked.calls.margin
         ends = asked.issued + self.desk.terms.grace[self.book.rows.margin_protocol[margin]]
         over = ends == done.number

@@ -147,7 +147,8 @@ def liquidation_cascade(
     slotted = with_claim_slots(with_position_slots(snap))
     slotted = slotted if rules is None else with_call_slots(slotted, rules.level, rules.accepts)
     book = CascadeBook(slotted)
-    desk = CallDesk(book, rules) if rules is not None and not np.isnan(rules.level).all() else None
+    asks = rules is not None and not np.isnan(rules.level).all()
+    desk = CallDesk(book, rules, closeout=closeout) if rules is not None and asks else None
     markets = Markets(
         book,
         moves,

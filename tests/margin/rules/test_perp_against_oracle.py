@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import riskgraph as rg
@@ -143,7 +143,7 @@ def test_scaling_all_amounts_and_thresholds_scales_all_usd(venue, picks):
             assert other[name].tolist() == one[name].tolist(), name
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(venues(), CALLS)
 def test_floats_for_whole_books_say_the_same_away_from_every_bound(venue, picks):
     calls = keys_of(venue, picks)
