@@ -64,6 +64,11 @@ class MarginAccounts:
     def looked_at(self) -> None:
         """All are formed anew."""
 
+    @property
+    def resting_usd(self) -> float:
+        """Nobody who is below rests."""
+        return 0.0
+
     def below(self, level: Floats) -> Ints:
         """Margin accounts whose health is below ``level`` (by margin account) by more than rounding."""
         return self.low[self.health[self.low] < level[self.low] * (1.0 - MET)]

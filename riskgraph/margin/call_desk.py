@@ -222,7 +222,7 @@ class CallDesk:
         if len(open_now):
             paid = paid_by_owners(self.book, calls, donors, self.posted, self.given, self.terms.in_order)
         return CallRound(calls, self.issued[open_now].copy(), stands.health, self._required(calls), paid, cured,
-                         self._required_by(margins, others))  # fmt: skip
+                         self._required_by(margins, others) + margins.resting_usd)  # fmt: skip
 
     def _open(self, margins: Standings, at: Ints, stands: Standing) -> OpenCalls:
         return OpenCalls(at, self._shortfall(margins, at, stands), self.target[at],

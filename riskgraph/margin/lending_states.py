@@ -13,7 +13,7 @@ import numpy as np
 
 from riskgraph.arrays import Bools, Floats, Ints, rising
 from riskgraph.margin.account_health import check_told, formed
-from riskgraph.margin.account_states import BARE, BRINK, CALLED, CLOSE, DUE, EDGE, STATES, SUNK
+from riskgraph.margin.account_states import BARE, BRINK, CALLED, CLOSE, DUE, EDGE, RESTING, STATES, SUNK
 from riskgraph.margin.close_calls import below_one
 from riskgraph.margin.price_triggers import PriceTriggers
 from riskgraph.margin.standings import MET, Standing
@@ -29,7 +29,7 @@ __all__ = ["LendingStates"]
 WORTH_COMPILING = 1_000  # margin accounts from which compiled code makes up for loading numba
 _PARTS = 8  # pieces of work for threads
 _WORTH_SHARING = 20_000  # accounts
-_LOW = np.isin(np.arange(STATES), (CALLED, BARE, DUE, SUNK, BRINK))  # states of those below their call level
+_LOW = np.isin(np.arange(STATES), (CALLED, RESTING, BARE, DUE, SUNK, BRINK))  # those below their call level
 _ALERT = np.isin(np.arange(STATES), (EDGE, CALLED, CLOSE, DUE, BRINK))  # whom any price may change something about
 
 
@@ -74,16 +74,18 @@ class LendingStates:
         book = self.book
         if self._triggers is None:
             self._triggers = self._begin()
-            again = np.arange(len(self.state))
+            again, settled = np.arange(len(self.state)), np.zeros(0, dtype=np.int64)
         else:
-            again = self._unsettled(self._stirred(self._triggers))
+            again, settled = self._unsettled(self._stirred(self._triggers))
         self.looked_at = again
         before = self.state[again]
         self._look(again)
         now = self.state[again]
         self._decide(again[now == CLOSE])
         if self.desk is not None:
-            self._weigh(again[self.state[again] == CALLED])
+            fresh = again[self.state[again] == CALLED]
+            self._rest(again[before == RESTING], np.append(settled, fresh), self._triggers)
+            self._weigh(fresh)
         self.stock.add(again[(before >= SUNK) & (now < SUNK)], -1.0)
         self.stock.add(again[(before < SUNK) & (now >= SUNK)], 1.0)
         self._watch(again[_ALERT[self.state[again]] | self._unsure[again]])
@@ -132,13 +134,42 @@ class LendingStates:
         in_parts(len(margins), _PARTS, step, worth_sharing=len(margins) > _WORTH_SHARING)
         return called
 
-    def _unsettled(self, stirred: Ints) -> Ints:
-        """Leave out those who are called and, as their sums say, stay so."""
-        if self.desk is None:
-            return stirred
+    def _unsettled(self, stirred: Ints) -> tuple[Ints, Ints]:
+        """Part those who are called and, as their sums say, stay so from all others, who come first."""
         called = self.state[stirred] == CALLED
-        called[called] = self._weigh(stirred[called])
-        return np.asarray(stirred[~called])
+        if self.desk is not None:
+            called[called] = self._weigh(stirred[called])
+        return stirred[~called], stirred[called]
+
+    def _rest(self, rested: Ints, called: Ints, triggers: PriceTriggers) -> None:
+        """Let those who are called rest whose call is old, and who have no money and no other account.
+
+        What they lack is carried on as a sum; ``rested`` are those who did and have been looked at again.
+        """
+        from riskgraph.margin.state_kernel import add_up_required, rest_called
+
+        book, desk = self.book, self.desk
+        if desk is None or desk.closeout:
+            return
+        rich = book.owners.moneyed | book.owners.several
+        poor = ~(rich[book.rows.margin_account[called]] | self._unsure[called]) & (desk.issued[called] >= 0)
+        resting = called[poor]
+        self.state[resting] = RESTING
+        rows, counts = self.calls.columns, self._weighed[1]
+        accounts = book.starts, book.stops, rows, counts
+        for margins, sign in ((rested, -1.0), (resting, 1.0)):
+            add_up_required(margins, *accounts, desk.target, sign, self._required)
+        rest_called(resting, *accounts, book.worth, book.rows.margin_protocol, self._levels, triggers.columns)
+
+    @cached_property
+    def _required(self) -> Floats:
+        """What those who rest lack at a worth of 1 of a unit, by group of rows."""
+        return np.zeros(2 * len(self.book.rows.pair_asset))
+
+    @property
+    def resting_usd(self) -> float:
+        """Least repayment that would cure those who rest."""
+        return float(self._required @ self.book.worth)
 
     @cached_property
     def _sums(self) -> Floats:

@@ -46,10 +46,14 @@ class Standings(Protocol):
     def looked_at(self) -> Ints | None:
         """Margin accounts that may stand otherwise than when somebody looked before; None: all."""
 
+    @property
+    def resting_usd(self) -> float:
+        """Least repayment that would cure those below who have a call already and nobody who could pay, USD."""
+
     def below(self, level: Floats) -> Ints:
         """Margin accounts, ascending, whose health is below ``level`` (by margin account) by more than rounding.
 
-        Those may be left out who are liquidatable where nobody asks them before.
+        Those may be left out who are liquidatable where nobody asks them before, and those who count as resting.
         """
 
     def still_below(self, margins: Ints, level: Floats) -> Bools:

@@ -18,11 +18,13 @@ from riskgraph.margin.account_states import (
 )
 
 __all__ = [
+    "add_up_required",
     "count_rows",
     "list_rows",
     "look_at",
     "mark_passed",
     "plain_accounts",
+    "rest_called",
     "sinks",
     "weigh_accounts",
     "weigh_rows",
@@ -199,6 +201,55 @@ def watch(  # type: ignore[no-untyped-def]
         elif amounts[row] > 0.0 and unit <= 0.0:
             above = 0.0
         low[place], high[place] = below, above
+
+
+@numba.njit(cache=True, nogil=True)
+def rest_called(  # type: ignore[no-untyped-def]
+    margins, starts, stops, rows, counts, worth, venue, levels, triggers
+):  # fmt: skip
+    """Put down between which prices accounts that are called stay called, and no more than that."""
+    sides, amounts, _, _, _, _, _, is_owed, groups = rows
+    places, low, high = triggers
+    for margin in margins:
+        start, stop = starts[margin], stops[margin]
+        weighted = burden = 0.0
+        n = 0
+        for row in range(start, stop):
+            value = amounts[row] * worth[groups[row]] * counts[row]
+            weighted += max(value, 0.0)
+            burden -= min(value, 0.0)
+            n += value != 0.0
+        level = levels[0, venue[margin]]
+        loses = (weighted - burden) * (1.0 - _ROUNDED) / max(n, 1)
+        gains = (level * burden - weighted) * (1.0 - _ROUNDED) / max(n, 1)
+        for row in range(start, stop):
+            place = places[row]
+            if place < 0:
+                continue
+            unit = worth[groups[row]]
+            value = abs(amounts[row] * unit * counts[row])
+            below, above = -np.inf, np.inf
+            if value > 0.0:
+                owed = sides[row] == is_owed
+                falls = gains / (level * value) if owed else loses / value
+                rises = loses / value if owed else gains / value
+                if falls < 1.0:
+                    below = unit * (1.0 - falls) * (1.0 + _SINGLE)
+                above = unit * (1.0 + rises) * (1.0 - _SINGLE)
+            elif amounts[row] > 0.0 and unit <= 0.0:
+                above = 0.0
+            low[place], high[place] = below, above
+
+
+@numba.njit(cache=True, nogil=True)
+def add_up_required(margins, starts, stops, rows, counts, target, sign, total):  # type: ignore[no-untyped-def]
+    """Add up by group of rows what a dollar of a unit's worth adds to the least repayment that cures accounts."""
+    sides, amounts, _, _, _, _, _, is_owed, groups = rows
+    for margin in margins:
+        for row in range(starts[margin], stops[margin]):
+            if counts[row] != 0.0:
+                of = 1.0 if sides[row] == is_owed else target[margin]
+                total[groups[row]] -= sign * amounts[row] * counts[row] / of
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
