@@ -104,7 +104,7 @@ class LossBook:
         np.add.at(self.borne[:, 2], protocol, whole * price)
         gone = np.where(units - whole > _ROUNDING * units, units - whole, 0.0)
         np.add.at(self.borne[:, 4], protocol, gone * price)
-        self._write_down_receipts(protocol, asset, 1.0 - share)
+        self._write_down_receipts(pairs, 1.0 - share)
 
     def _scale_claims(self, pairs: Ints, factor: Floats) -> tuple[Floats, Floats]:
         """Scale the claims in pairs; give the units that they lose, and of that what is pledged, by pair."""
@@ -139,14 +139,29 @@ class LossBook:
         written = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *self._written]))
         return written[np.isnan(self._told[written])] if len(written) else written
 
-    def _write_down_receipts(self, protocol: Ints, asset: Ints, factor: Floats) -> None:
+    def _write_down_receipts(self, pairs: Ints, factor: Floats) -> None:
         """Lower what receipts of the protocols on the assets are worth, from the next round on."""
-        families = self.book.snap.families
-        receipts = np.flatnonzero(families.is_kind("receipt") & (families.issuer >= 0))
-        if not len(receipts):
-            return
-        shares = families.asset_shares.tocsc()
-        for token in receipts.tolist():
-            behind = shares.indices[shares.indptr[token] : shares.indptr[token + 1]]
-            mine = (protocol == families.issuer[token]) & np.isin(asset, behind)
-            self.book.receipt_rate[token] *= float(np.prod(factor[mine]))
+        tokens, first, behind = self._receipts
+        if len(tokens):
+            left = np.ones(len(self.book.rows.pair_asset) + 1)  # the last: nothing in the book stands behind
+            left[pairs] = factor
+            self.book.receipt_rate[tokens] *= np.multiply.reduceat(left[behind], first)
+
+    @cached_property
+    def _receipts(self) -> tuple[Ints, Ints, Ints]:
+        """Receipt tokens, and the pairs that stand behind them, token by token, with the place where each begins."""
+        families, rows = self.book.snap.families, self.book.rows
+        tokens = np.flatnonzero(families.is_kind("receipt") & (families.issuer >= 0))
+        shares, n = families.asset_shares.tocsc(), self.book.shape[1]
+        pair_at = np.full(self.book.shape[0] * n, -1)
+        placed = np.flatnonzero(rows.pair_protocol >= 0)
+        pair_at[rows.pair_protocol[placed].astype(np.int64) * n + rows.pair_asset[placed]] = placed
+        behind = [
+            np.append(
+                pair_at[families.issuer[token] * n + shares.indices[shares.indptr[token] : shares.indptr[token + 1]]],
+                -1,
+            )
+            for token in tokens.tolist()
+        ]
+        count = np.array([len(part) for part in behind], dtype=np.int64)
+        return tokens, np.cumsum(count) - count, np.concatenate([np.zeros(0, dtype=np.int64), *behind])

@@ -9,7 +9,8 @@ import numpy as np
 
 from riskgraph.arrays import Floats
 from riskgraph.errors import InputError
-from riskgraph.margin.call_desk import CallDesk, call_terms
+from riskgraph.margin.call_desk import CallDesk
+from riskgraph.margin.calling_terms import call_terms
 from riskgraph.margin.cascade_book import CascadeBook
 from riskgraph.margin.cascade_markets import Markets
 from riskgraph.margin.cascade_notes import notes_of

@@ -146,7 +146,8 @@ class LendingStates:
 
         What they lack is carried on as a sum; ``rested`` are those who did and have been looked at again.
         """
-        from riskgraph.margin.state_kernel import add_up_required, rest_called
+        from riskgraph.margin.state_kernel import add_up_required
+        from riskgraph.margin.trigger_kernel import rest_called
 
         book, desk = self.book, self.desk
         if desk is None or desk.closeout:

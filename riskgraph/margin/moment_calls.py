@@ -10,7 +10,8 @@ import numpy as np
 
 from riskgraph.arrays import Bools
 from riskgraph.margin.account_health import MarginAccounts, check_told, formed, liquidatable
-from riskgraph.margin.call_desk import CallDesk, CallTerms, call_terms
+from riskgraph.margin.call_desk import CallDesk
+from riskgraph.margin.calling_terms import CallTerms, call_terms
 from riskgraph.margin.cascade_book import CascadeBook
 from riskgraph.margin.cascade_slots import with_call_slots
 from riskgraph.margin.moment_frames import Moment

@@ -38,7 +38,7 @@ class PriceTriggers:
     """
 
     def __init__(self, book: CascadeBook) -> None:
-        from riskgraph.margin.state_kernel import count_rows, list_rows
+        from riskgraph.margin.trigger_kernel import count_rows, list_rows
 
         rows, n = book.rows, len(book.rows.pair_asset)
         self.first = np.zeros(2 * n + 1, dtype=np.int64)
@@ -63,7 +63,7 @@ class PriceTriggers:
 
         ``worth`` is that of a unit of collateral by pair, then of debt.
         """
-        from riskgraph.margin.state_kernel import mark_passed
+        from riskgraph.margin.trigger_kernel import mark_passed
 
         moved = ~(np.abs(worth - self._last) <= QUIET * self._last)
         self._last = np.where(moved, worth, self._last)
