@@ -6,7 +6,9 @@ import numba
 
 __all__ = ["pay"]
 
-_SPENT = 1e-15  # share of a token, or of a need, below which what is left of it is rounding
+_SPENT = 1e-15  # share of a token below which what is left of it is rounding
+_MET = 1e-12  # share of a shortfall, or of what a donor has to spare, that is rounding: no other token is asked for it
+_MOST = 1e300  # more than anybody has to spare
 
 
 @numba.njit(cache=True)
@@ -27,6 +29,7 @@ def pay(  # type: ignore[no-untyped-def]
     posted,  # (n_combinations,) out: units
 ):
     """Let sources pay, one after another; every pass closes a need, a debt or the source."""
+    asked, spare = shortfall.copy(), excess.copy()
     for source in range(len(source_first) - 1):
         first, last = source_first[source], source_first[source + 1]
         offer = left[source]
@@ -60,13 +63,16 @@ def pay(  # type: ignore[no-untyped-def]
                     posted[at] += units
                     lacking = shortfall[call] - units * post_cures[at]
                     done = part == 1.0
-                shortfall[call] = 0.0 if done else max(lacking, 0.0)
+                shortfall[call] = 0.0 if done or lacking <= _MET * asked[call] else lacking
             offer -= total * part
             if part < 1.0:
                 break
         used = start - max(offer, 0.0)
-        if donor_of[source] >= 0:
-            excess[donor_of[source]] -= used * donor_weight[source]
+        donor = donor_of[source]
+        if donor >= 0:
+            excess[donor] -= used * donor_weight[source]
+            if excess[donor] <= _MET * min(spare[donor], _MOST):
+                excess[donor] = 0.0
     return
 
 

@@ -24,6 +24,7 @@ from tests.naive.portfolios import option_usd, requirement
 __all__ = ["margin_calls", "play", "standing"]
 
 SMALL = 1e-15
+MET = 1e-12  # share of a shortfall that is rounding
 AT_LEVEL = 1 - 1e-12
 
 
@@ -219,8 +220,10 @@ class Collection:
         return [(margin, -excess) for excess, _, margin in sorted(found)]
 
     def give(self, donor, excess):
-        shown = self.shown[donor[1]]
+        shown, least = self.shown[donor[1]], MET * excess if excess < float("inf") else 0.0
         for token in self.ordered(self.book.rows(donor, "collateral"), shown):
+            if excess <= least:
+                break
             most = self.book.rows(donor, "collateral")[token]
             weight = (self.book.threshold(donor, token) or 0.0) * shown[token]
             if excess < float("inf") and weight > 0:
@@ -254,7 +257,7 @@ class Collection:
     def need(self, margin, token):
         """Units that a call would take; 0 where it lacks nothing or does not accept the token."""
         price = self.shown[margin[1]][token]
-        if self.short[margin] <= SMALL * self.start[margin] or price <= 0:
+        if self.short[margin] <= MET * self.start[margin] or price <= 0:
             return 0.0
         cures, owed = self.cures(margin, token)
         units = self.short[margin] / (cures * price) if cures > 0 else 0.0
