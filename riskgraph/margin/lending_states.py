@@ -203,7 +203,9 @@ class LendingStates:
         stirred = book.stirred[:-1]
         if book.claims is not None:
             while book.claims.gone:
-                self.stock.empty(book.claims.gone.pop())
+                pairs = book.claims.gone.pop()
+                self.stock.empty(pairs)
+                self._required[pairs[book.lent[pairs]]] = 0.0
         if triggers.mark(book.worth, stirred):
             stirred[self._alert] = True
         return np.flatnonzero(stirred)

@@ -8,6 +8,7 @@ from riskgraph.margin.account_states import BARE, BRINK, CALLED, DUE, EDGE, FINE
 from riskgraph.margin.call_desk import CallDesk
 from riskgraph.margin.calling_terms import call_terms
 from riskgraph.margin.cascade_book import COLLATERAL, CascadeBook
+from riskgraph.margin.claim_rows import ClaimRows
 from riskgraph.margin.lending_bundles import LendingCalls
 from riskgraph.margin.lending_states import LendingStates
 
@@ -70,14 +71,18 @@ def test_triggers_wake_everybody_who_stands_otherwise(seed, calls):
 
 
 def test_what_those_who_rest_lack_is_their_sum():
-    """It is carried on by pair, and is at any price what account by account gives."""
+    """It is carried on by pair, and is at any price what account by account gives, also once lenders have lost all."""
     snap = rg.datasets.synthetic(accounts=1_500, assets=12, protocols=4, seed=9)
     snap = snap.replace(protocols=snap.protocols.assign(call_level=1.3, target_health=1.5))
     book, states = states_of(snap, calls=True)
+    book.scale_claims_later(ClaimRows(book))
+    assert book.claims is not None
     rng = np.random.default_rng(9)
     start = book.pair_price
     seen = 0
     for step in range(12):
+        kept = np.where(rng.uniform(size=len(start)) < 0.1, rng.choice([0.0, 0.3, 0.9]), 1.0)
+        book.claims.scale(kept if step else np.ones(len(start)))
         book.pair_price = start * np.exp(rng.normal(-0.02, 0.01, len(start)))
         states.look()
         assert states.desk is not None
