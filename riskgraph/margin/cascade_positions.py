@@ -60,6 +60,13 @@ class CascadePositions(PositionLedger):
         found = super().value(margin)
         return np.where(np.abs(found) <= _ROUNDING * self.total(margin, rows, held), 0.0, found)
 
+    def equity(self, margin: Ints) -> Floats:
+        """Equity; what is demanded where only rounding is lacking: a call or a payment left the account right there."""
+        rows = self.rows_of(margin, COLLATERAL)
+        found, least = super().equity(margin), self.demanded(margin)
+        room = _ROUNDING * (least + self.total(margin, rows, self.notional(rows)))
+        return np.where((found < least) & (found >= least - room), least, found)
+
     def move(self, rows: Ints, amount: Floats, why: str) -> None:
         """Change holdings of rows (each once), and add up by reason what cash moved."""
         some = (rows >= 0) & (amount != 0.0)

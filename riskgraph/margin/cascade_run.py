@@ -174,14 +174,14 @@ class CascadeRun:
         margins = formed(view)
         if first:
             check_told(view, margins)
+        if margins.derivatives is not None:
+            _cover(margins, margins.derivatives)
         due = np.zeros(len(margins.health), dtype=np.bool_)
         due[margins.low[liquidatable(view, margins)]] = True
         pools = {protocol: desk.pool for protocol, desk in self.desks.items() if desk.pool is not None}
         due[due_in_recovery(view, margins.collateral, margins.debt, pools)] = True
         for desk in self.desks.values():
             due[desk.untouchable()] = False
-        if margins.derivatives is not None:
-            due[_covered(margins, margins.derivatives)] = False
         traded = np.flatnonzero(due & self.trading)
         due[traded[~self._pledges(traded)]] = False  # no position is left that a call could close
         return margins, due
@@ -264,8 +264,9 @@ class CascadeRun:
             self.flows.move("mark_to_market", "market", bearer, now - was)
 
 
-def _covered(margins: MarginAccounts, known: DerivativeMargins) -> Bools:
-    """Who has longs or shorts and what they need, but for rounding: a call or a payment left him right there."""
+def _cover(margins: MarginAccounts, known: DerivativeMargins) -> None:
+    """Let those who lack what they need by rounding alone have it: a call or a payment left them right there."""
     lacks: Floats = known.maintenance - known.equity
-    enough: Bools = lacks <= _ROUNDING * (known.maintenance + margins.collateral)
-    return enough & (known.positions > 0)
+    met = (known.positions > 0) & (margins.health < 1.0)
+    met &= lacks <= _ROUNDING * (known.maintenance + margins.collateral)
+    margins.health[met] = np.where(known.maintenance[met] > 0.0, 1.0, np.inf)

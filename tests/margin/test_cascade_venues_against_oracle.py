@@ -38,6 +38,8 @@ def test_more_accounts_at_all_of_them():
         pytest.param(214, 12, ALL, id="the stake of a trove follows what is posted"),
         pytest.param(219, 12, ALL, id="a stability pool is what calls have left of it"),
         pytest.param(292, 12, ALL, id="a venue takes over what was posted there, too"),
+        pytest.param(804, 30, ("perps", "portfolios", "comet"), id="who was paid for in full is called no more"),
+        pytest.param(896, 30, ("perps", "portfolios", "comet"), id="nor closed in a turn of others"),
         pytest.param(527, 40, ("perps", "portfolios"), id="rounding is nobody's debt"),
     ],
 )
