@@ -114,18 +114,13 @@ class CallDesk:
         paid = None
         if len(open_now):
             paid = paid_by_owners(self.book, calls, donors, self.posted, self.given, self.terms.in_order)
+        others_usd = float(self.asked(margins, others)[1].sum()) + margins.resting_usd
         return CallRound(calls, self.issued[open_now].copy(), stands.health, self._required(calls), paid, cured,
-                         self._required_by(margins, others) + margins.resting_usd)  # fmt: skip
+                         others_usd)  # fmt: skip
 
     def _open(self, margins: Standings, at: Ints, stands: Standing) -> OpenCalls:
         return OpenCalls(at, self._shortfall(margins, at, stands), self.target[at],
                          self.terms.rank[self.book.rows.margin_protocol[at]], self._traded(margins, at))  # fmt: skip
-
-    def _required_by(self, margins: Standings, at: Ints) -> float:
-        """Least repayment that would cure some calls, USD."""
-        if not len(at):
-            return 0.0
-        return float(self._required(self._open(margins, at, margins.standing(at))).sum())
 
     def below(self, margins: Standings) -> Ints:
         """Margin accounts below their call level; one that was just paid up to it is not."""
@@ -167,8 +162,7 @@ class CallDesk:
 
     def asked(self, margins: Standings, at: Ints) -> tuple[Floats, Floats, Floats]:
         """Shortfall (weighted USD), least repayment (USD) and what a dollar of repayment cures, of margin accounts."""
-        shortfall = self._shortfall(margins, at, margins.standing(at))
-        whole = OpenCalls(at, shortfall, self.target[at], at, self._traded(margins, at))
+        whole = self._open(margins, at, margins.standing(at))
         return whole.shortfall, self._required(whole), whole.cured_by_a_dollar
 
     @staticmethod
@@ -190,13 +184,13 @@ class CallDesk:
         gives = idle | (excess > MET * stands.weighted)  # less is what rounding left of a payment
         return Donors(at[gives], excess[gives], stands.collateral[gives])
 
-    def shut(self, now: int, margins: Standings, due: Bools, closeout: bool) -> tuple[Bools, Ints]:
+    def shut(self, now: int, margins: Standings, due: Bools) -> tuple[Bools, Ints]:
         """Which of the due accounts are not protected by grace; and, with ``closeout``, who is called and expired."""
-        called = self.called if closeout or not self.at_once else np.zeros(0, dtype=np.int64)
+        called = self.called if self.closeout or not self.at_once else np.zeros(0, dtype=np.int64)
         expired = now >= self._ends(called)
         fair = due.copy()
         fair[called[~expired]] = False
-        at = called[expired & ~due[called]] if closeout else called[:0]
+        at = called[expired & ~due[called]] if self.closeout else called[:0]
         return fair, at[margins.standing(at).health < self.level[at] * (1.0 - MET)]
 
     def _ends(self, called: Ints) -> Ints:

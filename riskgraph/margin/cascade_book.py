@@ -101,7 +101,7 @@ class CascadeBook:
 
     def units_of(self, rows: Ints) -> Floats:
         """Units in rows."""
-        return self.amount[rows] if self.claims is None else self.amount[rows] * self._scale_of(rows)
+        return np.asarray(self.amount[rows] * self._scale_of(rows))
 
     def _scale_of(self, rows: Ints) -> Floats | float:
         """Give what ``amount`` of rows is times too large: lenders may have lost what rows do not say yet."""

@@ -153,7 +153,7 @@ class CascadeRun:
             if self._paid(done.calls):
                 stands, below, due = self._standing()
                 self.desk.look_again(stands)
-            due, shut = self.desk.shut(number, stands, due, self.terms.closeout)
+            due, shut = self.desk.shut(number, stands, due)
         self._note_due(done, due)
         self.sales.carry_out(done, due, shut)
         self._keep_calls(done)
