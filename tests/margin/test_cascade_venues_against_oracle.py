@@ -24,8 +24,9 @@ def test_a_venue_that_makes_calls(seed, others):
     check(random_book(seed, 12, calls=True, others=others))
 
 
-def test_more_accounts_at_all_of_them():
-    check(random_book(3, 60, others=ALL))
+@pytest.mark.parametrize(("seed", "accounts", "calls"), [(3, 60, False), (1, 200, False), (2, 200, True)])
+def test_more_accounts_at_all_of_them(seed, accounts, calls):
+    check(random_book(seed, accounts, calls=calls, others=ALL))
 
 
 @pytest.mark.parametrize(
